@@ -1,0 +1,97 @@
+"""Every error that sortilin raises on purpose.
+
+    SortilinError                    a person can act on the message; front ends print it and stop
+    ├── InputError                   what was read is not what it should be
+    │   ├── FormatError              a file is not FASTA or a table, is empty, or is cut short
+    │   ├── ResidueError             a record holds a letter that is no residue, or no letter at all
+    │   ├── NucleotideError          a file or a record is DNA or RNA
+    │   ├── DuplicateIdError         two records share one id
+    │   └── LabelError               a label is missing, unknown, or cannot be read
+    ├── ConfigError                  a configuration file or an option holds a value that is not allowed
+    │   └── UnknownNameError         no model, task, classifier, ... of that name
+    ├── ModelFolderError             a model folder is damaged, foreign, or written by a newer version
+    ├── DatasetError                 a dataset is absent, cannot be fetched, or fails its checksum
+    ├── MissingDependencyError       an optional package is needed
+    └── OutputError                  a result cannot be written
+
+A message says what happened, where, what was found, and what is allowed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SortilinError(Exception):
+    """Base of all errors whose message is written for the person at the keyboard."""
+
+
+class InputError(SortilinError):
+    """What was read is not what it should be."""
+
+
+class FormatError(InputError):
+    """A file is neither FASTA nor a table, is empty, or is cut short."""
+
+
+class ResidueError(InputError):
+    """A record holds a character that is no residue, or no residue at all."""
+
+
+class NucleotideError(InputError):
+    """A file or a record is DNA or RNA rather than protein."""
+
+
+class DuplicateIdError(InputError):
+    """Two records share one id."""
+
+
+class LabelError(InputError):
+    """A label is missing, unknown, or cannot be read."""
+
+
+class ConfigError(SortilinError):
+    """A configuration file or an option holds a value that is not allowed."""
+
+
+class UnknownNameError(ConfigError):
+    """There is no variant of that name; the message offers the nearest ones.
+
+    Args:
+        kind: What was looked for, as a person would call it ("model", "task").
+        name: The name that was not found.
+        choices: The names that exist.
+    """
+
+    def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
+        self.kind, self.name, self.choices = kind, name, tuple(sorted(choices))
+        near = difflib.get_close_matches(name, self.choices, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ";"
+        super().__init__(f"unknown {kind} '{name}'{hint} choose from: {', '.join(self.choices)}")
+
+
+class ModelFolderError(SortilinError):
+    """A model folder is damaged, foreign, or written by a newer version."""
+
+
+class DatasetError(SortilinError):
+    """A dataset is absent, cannot be fetched, or fails its checksum."""
+
+
+class MissingDependencyError(SortilinError):
+    """An optional package is needed.
+
+    Args:
+        feature: What was asked for ("train", "Parquet output").
+        package: The package that is missing, by its import name.
+        extra: The extra of sortilin that brings it.
+    """
+
+    def __init__(self, feature: str, package: str, extra: str) -> None:
+        self.package = package
+        super().__init__(f"{feature} needs {package}: pip install 'sortilin[{extra}]'")
+
+
+class OutputError(SortilinError):
+    """A result cannot be written."""

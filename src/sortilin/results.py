@@ -1,0 +1,98 @@
+"""Frozen records of what a model said. NumPy and the standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+HIGH_CONFIDENCE = 0.75
+MEDIUM_CONFIDENCE = 0.50
+
+
+def confidence_level(probability: float) -> str:
+    """"High" from 0.75, "Medium" from 0.50, "Low" below.
+
+    The bins of Li, "Benchmarking Transformer-Based Embeddings for Protein Subcellular
+    Localization", applied here to calibrated probabilities.
+    """
+    if probability >= HIGH_CONFIDENCE:
+        return "High"
+    return "Medium" if probability >= MEDIUM_CONFIDENCE else "Low"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model says of one sequence.
+
+    Attributes:
+        id: The record's id, as read.
+        length: Residues after cleaning.
+        label: The most probable class.
+        probabilities: Calibrated probability of each class, in the model's class order; they sum to 1.
+        flags: What a reader should know: replaced letters ("U>C:1"), a length outside the training range.
+    """
+
+    id: str
+    length: int
+    label: str
+    probabilities: Mapping[str, float]
+    flags: tuple[str, ...] = ()
+
+    @property
+    def probability(self) -> float:
+        """Probability of the predicted class, 0 to 1."""
+        return self.probabilities[self.label]
+
+    @property
+    def confidence(self) -> str:
+        """"High", "Medium" or "Low": the bin of the predicted class's probability."""
+        return confidence_level(self.probability)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How predictions compare with known labels.
+
+    Attributes:
+        n: Number of sequences scored.
+        classes: Class names, in the order of every per-class value and of the confusion matrix.
+        metrics: Name → value over all classes, each 0 to 1 (MCC -1 to 1; NaN where undefined).
+        per_class: Class → metric name → value; "support" is a count.
+        confusion: Row = true class, column = predicted class, counts.
+    """
+
+    n: int
+    classes: tuple[str, ...]
+    metrics: Mapping[str, float]
+    per_class: Mapping[str, Mapping[str, float]]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """Where a table of predictions came from; what `OUT.meta.json` holds.
+
+    Attributes:
+        version: sortilin's version.
+        model: Name or path of the model, as given.
+        model_checksum: SHA-256 over the model folder's files.
+        task: Name of the task the model was trained for.
+        date: When the run ended, ISO 8601, UTC.
+        source: What was read, as given.
+        n_predicted: Records predicted.
+        n_skipped: Records left out.
+        changes: What the residue policy changed: key as in the flags ("U>C") → letters changed.
+        details: Anything else worth keeping (command, seconds, settings).
+    """
+
+    version: str
+    model: str
+    model_checksum: str
+    task: str
+    date: str
+    source: str
+    n_predicted: int
+    n_skipped: int
+    changes: Mapping[str, int]
+    details: Mapping[str, Any] = field(default_factory=dict)
