@@ -80,8 +80,12 @@ class Classifier(Protocol):
         """Learn from (N, F) features and (N,) class indices. Any search stays inside these rows."""
         ...
 
+    def chosen_config(self) -> Any:
+        """The Config that fits again without a search; after `fit`."""
+        ...
+
     def scores(self, x: FloatArray) -> DoubleArray:
-        """(N, F) → (N, S) uncalibrated scores; S is C, or 1 for two classes (positive = class 1)."""
+        """(N, F) → (N, S) uncalibrated scores; S is 1 for two classes (positive = class 1)."""
         ...
 
     def arrays(self) -> dict[str, NDArray[Any]]:

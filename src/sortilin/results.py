@@ -11,7 +11,7 @@ MEDIUM_CONFIDENCE = 0.50
 
 
 def confidence_level(probability: float) -> str:
-    """"High" from 0.75, "Medium" from 0.50, "Low" below.
+    """Name the bin of a probability: "High" from 0.75, "Medium" from 0.50, "Low" below.
 
     The bins of Li, "Benchmarking Transformer-Based Embeddings for Protein Subcellular
     Localization", applied here to calibrated probabilities.
@@ -46,7 +46,7 @@ class Prediction:
 
     @property
     def confidence(self) -> str:
-        """"High", "Medium" or "Low": the bin of the predicted class's probability."""
+        """Bin of the predicted class's probability: "High", "Medium" or "Low"."""
         return confidence_level(self.probability)
 
 

@@ -1,0 +1,196 @@
+"""The model folder: what a trained model is on disk.
+
+    model.json           what it is: format version, task, classes, components by name, data, metrics
+    model.onnx           features (N, F) float32 → scores (N, S) float32
+    arrays.safetensors   calibration, hashes of the training sequences, the classifier's own arrays
+    README.md            the card for people
+
+No pickle is written or read. `model.json` holds the SHA-256 of the other files, so its own SHA-256 is
+the model's checksum. A folder is written under another name and renamed, so that none is half-written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortilin.errors import ModelFolderError, OutputError
+from sortilin.evaluation.calibration import Calibration
+
+FORMAT = "sortilin-model"
+FORMAT_VERSION = 1
+
+DESCRIPTION, GRAPH, ARRAYS, CARD = "model.json", "model.onnx", "arrays.safetensors", "README.md"
+_REQUIRED = ("task", "classes", "features", "classifier", "training_data", "seed", "metrics", "files")
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model folder that was read and found whole.
+
+    Attributes:
+        path: Where it lies.
+        description: The content of `model.json`.
+        checksum: SHA-256 of `model.json`, hexadecimal.
+    """
+
+    path: Path
+    description: Mapping[str, Any]
+    checksum: str
+
+    @property
+    def graph(self) -> bytes:
+        """The ONNX graph."""
+        return (self.path / GRAPH).read_bytes()
+
+    @property
+    def card(self) -> str:
+        """The card, as Markdown."""
+        return (self.path / CARD).read_text(encoding="utf-8")
+
+    def array(self, name: str) -> NDArray[Any]:
+        """One stored array; the others stay on disk.
+
+        Raises:
+            ModelFolderError: The file is damaged or holds no such array.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.path / ARRAYS, framework="numpy") as stored:
+                return np.asarray(stored.get_tensor(name))
+        except (SafetensorError, OSError) as error:
+            raise ModelFolderError(f"{self.path / ARRAYS}: cannot read '{name}': {error}") from None
+
+    def calibration(self) -> Calibration:
+        """The fitted calibration."""
+        return Calibration(self.array("calibration.weights"), self.array("calibration.bias"))
+
+
+def sequence_hashes(sequences: Sequence[str]) -> NDArray[np.uint64]:
+    """(N,) 64-bit BLAKE2b of each sequence: tells a training sequence without keeping it."""
+    digests = b"".join(hashlib.blake2b(s.encode("ascii"), digest_size=8).digest() for s in sequences)
+    return np.frombuffer(digests, dtype=np.dtype("<u8")).astype(np.uint64)
+
+
+def write(
+    path: Path,
+    description: Mapping[str, Any],
+    *,
+    graph: bytes,
+    arrays: Mapping[str, NDArray[Any]],
+    card: str,
+    extra: Mapping[str, str] | None = None,
+) -> ModelFolder:
+    """Write a model folder; an older one of that name goes only when the new one is whole.
+
+    Args:
+        path: The folder's final name.
+        description: `model.json` without format, version and files.
+        graph: Serialized ONNX.
+        arrays: Name → array; kept in their own precision.
+        card: Markdown.
+        extra: Further text files by name (metrics, resolved configuration).
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    from safetensors.numpy import save
+
+    contents = {
+        GRAPH: graph,
+        ARRAYS: save({name: np.ascontiguousarray(array) for name, array in arrays.items()}),
+        CARD: card.encode(),
+        **{name: text.encode() for name, text in (extra or {}).items()},
+    }
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    head = {"format": FORMAT, "format_version": FORMAT_VERSION}
+    body = json.dumps({**head, **description, "files": files}, indent=2, ensure_ascii=False) + "\n"
+    try:
+        _replace_folder(path, {**contents, DESCRIPTION: body.encode()})
+    except OSError as error:
+        raise OutputError(f"the model folder {path} cannot be written: {error.strerror or error}") from None
+    return read(path)
+
+
+def _replace_folder(path: Path, contents: Mapping[str, bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.parent / f".{path.name}.partial-{uuid.uuid4().hex[:8]}"
+    try:
+        partial.mkdir()
+        for name, content in contents.items():
+            (partial / name).write_bytes(content)
+        retired = path.parent / f".{path.name}.old-{uuid.uuid4().hex[:8]}"
+        if path.exists():
+            path.rename(retired)
+        partial.rename(path)
+        shutil.rmtree(retired, ignore_errors=True)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def read(path: Path) -> ModelFolder:
+    """Read and verify a model folder.
+
+    Raises:
+        ModelFolderError: It is absent, foreign, damaged, or written by a newer version.
+    """
+    raw = _read_description(path)
+    description = _parse(path, raw)
+    for name, expected in description["files"].items():
+        _verify(path, name, expected)
+    return ModelFolder(path, description, hashlib.sha256(raw).hexdigest())
+
+
+def _read_description(path: Path) -> bytes:
+    if not path.is_dir():
+        found = "it is a file" if path.exists() else "it does not exist"
+        raise ModelFolderError(f"{path} is not a model folder: {found}")
+    try:
+        return (path / DESCRIPTION).read_bytes()
+    except FileNotFoundError:
+        raise ModelFolderError(f"{path} is not a model folder: it holds no {DESCRIPTION}") from None
+    except OSError as error:
+        raise ModelFolderError(f"{path / DESCRIPTION} cannot be read: {error.strerror}") from None
+
+
+def _parse(path: Path, raw: bytes) -> dict[str, Any]:
+    where = path / DESCRIPTION
+    try:
+        description = json.loads(raw)
+    except ValueError as error:
+        raise ModelFolderError(f"{where} is damaged: not JSON ({error})") from None
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise ModelFolderError(f'{where} does not describe a sortilin model: no "format": "{FORMAT}"')
+    version = description.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        by = description.get("sortilin_version", "a newer version")
+        raise ModelFolderError(
+            f"{where} has format version {version}, written by sortilin {by}; "
+            f"this one reads up to {FORMAT_VERSION}: pip install --upgrade sortilin"
+        )
+    missing = [key for key in _REQUIRED if key not in description]
+    missing += [name for name in (GRAPH, ARRAYS, CARD) if name not in description.get("files", ())]
+    if missing:
+        raise ModelFolderError(f"{where} is damaged: it lacks {', '.join(missing)}")
+    return description
+
+
+def _verify(folder: Path, name: str, expected: str) -> None:
+    path = folder / name
+    if Path(name).name != name or not path.is_file():
+        raise ModelFolderError(f"the model folder {folder} is damaged: {name} is missing")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != expected:
+        raise ModelFolderError(
+            f"{path} is damaged: its SHA-256 is {found[:12]}…, {DESCRIPTION} expects {expected[:12]}…"
+        )

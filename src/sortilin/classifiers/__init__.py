@@ -1,0 +1,1 @@
+"""Ways to fit scores of classes to features: one file, one classifier. They need `sortilin[train]`."""

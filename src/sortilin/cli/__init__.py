@@ -1,0 +1,1 @@
+"""The command line. Command modules import nothing heavy until they run."""

@@ -1,0 +1,73 @@
+"""The command `sortilin`: its commands, and the one place where an error becomes an exit code.
+
+Exit codes: 0 done, 1 an error with a message, 2 wrong usage, 130 interrupted, 143 terminated.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from sortilin import __version__
+from sortilin.cli.datasets import datasets
+from sortilin.cli.describe import describe
+from sortilin.cli.evaluate import evaluate
+from sortilin.cli.models import models
+from sortilin.cli.predict import predict
+from sortilin.cli.train import train
+from sortilin.errors import SortilinError
+
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", prog_name="sortilin")
+def cli() -> None:
+    r"""What a protein or peptide is for, from its sequence alone.
+
+    \b
+    Examples:
+      sortilin predict proteins.fasta                        where in the cell
+      sortilin predict peptides.fa.gz --model anticancer -o out.tsv
+      cat x.fasta | sortilin predict - -o out.html
+      sortilin train --task custom --data my.csv -o runs/mine
+      sortilin predict new.fasta --model runs/mine
+    """
+
+
+for _command in (predict, describe, train, evaluate, models, datasets):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line; the console script."""
+    # As an exception, so that temporary files are removed on the way out.
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        sys.exit(cli(standalone_mode=False) or 0)
+    except SortilinError as error:
+        _stop(f"error: {error}", 1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _stop("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) went away, as it may. Nothing more can be written to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(TERMINATED)
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    click.echo(f"sortilin: {message}", err=True)
+    sys.exit(code)

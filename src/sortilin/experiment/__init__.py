@@ -1,0 +1,6 @@
+"""From a configuration to a trained, calibrated, measured model folder."""
+
+from sortilin.experiment.config import Component, ExperimentConfig, read_config
+from sortilin.experiment.run import run
+
+__all__ = ["Component", "ExperimentConfig", "read_config", "run"]

@@ -1,0 +1,144 @@
+"""What an experiment is: a frozen configuration that reruns it unchanged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator
+
+from sortilin import registry
+from sortilin.errors import ConfigError, MissingDependencyError
+from sortilin.sequences import LABEL_HABITS
+
+DEFAULT_SEED = 42
+DEFAULT_FEATURES = {"anticancer": "peptide"}
+"""Descriptor set by task; `targeting` for all others."""
+
+
+class Component(BaseModel):
+    """A registered variant and its options.
+
+    Attributes:
+        name: Its registered name.
+        options: Passed to the variant's own Config, which refuses what it does not know.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    options: dict[str, Any] = {}
+
+    def build(self, kind: str) -> Any:
+        """The variant, configured.
+
+        Raises:
+            UnknownNameError: No variant of this kind has the name.
+            ConfigError: An option is unknown or its value not allowed.
+        """
+        variant = registry.get(kind, self.name)
+        try:
+            return variant(variant.Config(**self.options))
+        except ValidationError as error:
+            raise ConfigError(f"{kind} '{self.name}': {explain(error)}") from None
+
+
+class ExperimentConfig(BaseModel):
+    """One experiment: data, features, classifier, and how it is measured.
+
+    Attributes:
+        task: Registered task.
+        data: Dataset name, `name:split`, or labelled files (`file` or `class=file`); the task's own
+            dataset where nothing is given.
+        labels: How labels are read from files.
+        tests: Further labelled sets, scored once at the end; nothing is chosen by them.
+        features: Descriptor set.
+        classifier: Classifier and its options.
+        seed: Seed of every split and every fit.
+        holdout: Share of one stratified hold-out, beside the cross-validation; 0 for none.
+        folds: Stratified folds of the cross-validation, of calibration within it, and of calibration.
+        baselines: Whether length alone and composition alone stand beside the model.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    task: str
+    data: tuple[str, ...] = ()
+    labels: str = "auto"
+    tests: tuple[str, ...] = ()
+    features: Component
+    classifier: Component
+    seed: NonNegativeInt
+    holdout: float = Field(default=0.2, ge=0, le=0.5)
+    folds: int = Field(default=5, ge=2, le=50)
+    baselines: bool = True
+
+    @field_validator("data", "tests", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("labels")
+    @classmethod
+    def _is_habit(cls, value: str) -> str:
+        if value not in LABEL_HABITS:
+            raise ValueError(f"choose from: {', '.join(LABEL_HABITS)}")
+        return value
+
+
+def default_features(task: str) -> str:
+    """Name of the descriptor set that suits a task."""
+    return DEFAULT_FEATURES.get(task, "targeting")
+
+
+def explain(error: ValidationError) -> str:
+    """A validation error in one line: where, what was found, what is allowed."""
+    faults = []
+    for fault in error.errors():
+        where = ".".join(str(part) for part in fault["loc"])
+        found = "" if fault["type"] == "missing" else f" (found {fault['input']!r})"
+        faults.append(f"{where}: {fault['msg']}{found}")
+    return "; ".join(faults)
+
+
+def validated(values: dict[str, Any], where: str) -> ExperimentConfig:
+    """A configuration from plain values.
+
+    Raises:
+        ConfigError: A key is unknown or missing, or a value not allowed; `where` names the source.
+    """
+    try:
+        return ExperimentConfig(**values)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {explain(error)}") from None
+
+
+def read_config(path: Path, **overrides: Any) -> ExperimentConfig:
+    """Read a YAML file; `overrides` that are not None win over it.
+
+    Raises:
+        ConfigError: The file is absent, is no YAML mapping, or holds what is not allowed.
+    """
+    yaml = _require_yaml()
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds no mapping of options; found {type(values).__name__}")
+    given = {key: value for key, value in overrides.items() if value is not None}
+    return validated({**values, **given}, str(path))
+
+
+def to_yaml(config: ExperimentConfig) -> str:
+    """The resolved configuration; read again, it gives the same experiment."""
+    text: str = _require_yaml().safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    return text
+
+
+def _require_yaml() -> Any:
+    try:
+        import yaml
+    except ImportError:
+        raise MissingDependencyError("a configuration file", "PyYAML", "train") from None
+    return yaml

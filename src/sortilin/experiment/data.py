@@ -1,0 +1,146 @@
+"""Labelled sequences as arrays. Axis letters: N sequences, C classes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sortilin import datasets, registry
+from sortilin.errors import ConfigError, LabelError
+from sortilin.interfaces import IntArray, OnProgress
+from sortilin.sequences import SequenceRecord, read_labelled
+from sortilin.tasks._labels import classes_of, resolve
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Sequences with class indices.
+
+    Attributes:
+        name: Where it came from, as given.
+        sequences: N cleaned sequences.
+        y: (N,) index of each label in `classes`.
+        classes: Class names.
+        citation: What to cite for it.
+    """
+
+    name: str
+    sequences: tuple[str, ...]
+    y: IntArray
+    classes: tuple[str, ...]
+    citation: str = ""
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    @cached_property
+    def class_counts(self) -> dict[str, int]:
+        """Class → number of sequences."""
+        counts = np.bincount(self.y, minlength=len(self.classes))
+        return dict(zip(self.classes, counts.tolist(), strict=True))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over sequences and labels in order: equal data, equal fingerprint."""
+        lines = (f"{s}\t{self.classes[c]}\n" for s, c in zip(self.sequences, self.y, strict=True))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def taken(self, keep: Any, name: str) -> LabelledSet:
+        """The part that an index array or mask selects, under another name."""
+        rows = np.arange(len(self))[keep]
+        return LabelledSet(
+            name, tuple(self.sequences[i] for i in rows), self.y[rows], self.classes, self.citation
+        )
+
+
+def load(
+    task_name: str, sources: Sequence[str], *, labels: str = "auto", on_progress: OnProgress | None = None
+) -> LabelledSet:
+    """Labelled data of a task from a dataset (`name`, `name:split`) or from files.
+
+    Raises:
+        ConfigError: The task needs data and none is given.
+        LabelError: A label is missing or no class of the task.
+        DatasetError: The dataset cannot be had.
+        InputError: A file cannot be read.
+    """
+    task = registry.get("task", task_name)
+    sources = tuple(sources) or _default_source(task.dataset)
+    if not sources:
+        raise ConfigError(f"task '{task_name}' has no data of its own: give labelled files with --data")
+    records, citation = _records(sources, labels, on_progress)
+    classes = task.classes or tuple(classes_of(records))
+    y = [_class_index(classes, task.aliases, record) for record in records]
+    return LabelledSet(
+        ", ".join(sources), tuple(r.sequence for r in records), np.array(y, dtype=np.int64), classes, citation
+    )
+
+
+def _default_source(dataset: str | None) -> tuple[str, ...]:
+    """The task's own dataset; of one with published splits only what is for training."""
+    if dataset is None:
+        return ()
+    return (f"{dataset}:train",) if "train" in datasets.get(dataset).splits else (dataset,)
+
+
+def is_dataset(source: str) -> bool:
+    """Whether a source names a registered dataset rather than a file; an existing file wins."""
+    return not Path(source).exists() and source.partition(":")[0] in datasets.names()
+
+
+def _records(
+    sources: Sequence[str], labels: str, on_progress: OnProgress | None
+) -> tuple[list[SequenceRecord], str]:
+    if not is_dataset(sources[0]):
+        return read_labelled(list(sources), labels=labels), ""
+    if len(sources) > 1:
+        raise ConfigError(f"one dataset or files, not both; found {', '.join(sources)}")
+    name, _, split = sources[0].partition(":")
+    return datasets.load(name, split or None, on_progress=on_progress), datasets.get(name).citation
+
+
+def _class_index(classes: tuple[str, ...], aliases: Any, record: SequenceRecord) -> int:
+    if record.label is None:
+        raise LabelError(f"record '{record.id}' has no label; training and evaluation need one for each")
+    try:
+        return classes.index(resolve(classes, aliases, record.label))
+    except LabelError as fault:
+        raise LabelError(f"record '{record.id}': {fault}") from None
+
+
+def check_trainable(data: LabelledSet, n_folds: int) -> None:
+    """Refuse data that cannot be cross-validated, before long work starts.
+
+    Raises:
+        LabelError: Fewer than two classes, or a class with fewer members than folds.
+    """
+    counts = Counter(data.class_counts)
+    if len(+counts) < 2:
+        present = ", ".join(name for name, n in counts.items() if n) or "none"
+        raise LabelError(f"{data.name} holds one class only ({present}); training needs at least two")
+    for name, n in counts.items():
+        if n < n_folds:
+            raise LabelError(
+                f"class '{name}' has {n} sequences in {data.name}, fewer than the {n_folds} folds; "
+                f"add sequences, leave the class out, or use fewer folds (at least 2)"
+            )
+
+
+def with_classes(data: LabelledSet, classes: tuple[str, ...]) -> LabelledSet:
+    """The same set with class indices of another order.
+
+    Raises:
+        LabelError: It holds a class that is not among them.
+    """
+    unknown = sorted({c for c in data.classes if data.class_counts[c]} - set(classes))
+    if unknown:
+        raise LabelError(f"{data.name} holds classes the model does not know: {', '.join(unknown)}")
+    order = np.array([classes.index(c) if c in classes else 0 for c in data.classes])
+    return LabelledSet(data.name, data.sequences, order[data.y], classes, data.citation)

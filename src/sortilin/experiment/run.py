@@ -1,0 +1,302 @@
+"""Run an experiment: measure, fit, calibrate, score the test sets once, write the model folder."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import sortilin
+from sortilin import artifact, registry
+from sortilin.artifact import ModelFolder
+from sortilin.errors import OutputError
+from sortilin.evaluation import calibration, metrics
+from sortilin.evaluation.calibration import METHOD, Calibration
+from sortilin.experiment import card, data, validate
+from sortilin.experiment.config import Component, ExperimentConfig, to_yaml
+from sortilin.experiment.data import LabelledSet
+from sortilin.experiment.validate import CrossValidation, Problem
+from sortilin.interfaces import Classifier, Descriptor, OnProgress
+from sortilin.results import Evaluation
+
+BASELINES = ("length", "composition")
+"""Descriptor sets that stand beside every model, with boosted trees on each."""
+
+BASELINE_CLASSIFIER = Component(name="boosting")
+CONFIG, MEASURED = "config.yaml", "metrics.json"
+
+_FEATURE_BATCH = 1_024
+_DECIMALS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model measured on the splits of an experiment.
+
+    Attributes:
+        model: What stands in the table ("svm on paper71").
+        holdout: Evaluation of the hold-out; None if there is none.
+        cross_validation: The folds.
+        chosen: What the hold-out's fit chose by itself.
+    """
+
+    model: str
+    holdout: Evaluation | None
+    cross_validation: CrossValidation
+    chosen: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """A test set scored with the final model.
+
+    Attributes:
+        name: Source, as given.
+        n_removed: Sequences left out because the model was trained on them; 0 for the whole set.
+        evaluation: The scores.
+    """
+
+    name: str
+    n_removed: int
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything an experiment found.
+
+    Attributes:
+        config: What was run.
+        data: What it was trained on.
+        rows: The model first, then the baselines.
+        tests: Test sets, each whole and without training sequences.
+        chosen: What the final fit chose by itself.
+        seconds: Wall time of the whole run.
+    """
+
+    config: ExperimentConfig
+    data: LabelledSet
+    rows: tuple[Row, ...]
+    tests: tuple[TestResult, ...]
+    chosen: Mapping[str, Any]
+    seconds: float
+
+
+def run(
+    config: ExperimentConfig, out: Path, *, overwrite: bool = False, on_progress: OnProgress | None = None
+) -> tuple[ModelFolder, Outcome]:
+    """Run an experiment and write its model folder.
+
+    Args:
+        config: What to run.
+        out: The folder to write; its parents are made.
+        overwrite: Replace a folder that is there, once the new one is whole.
+        on_progress: Called as (stage, done, total).
+
+    Returns:
+        The folder as read back, and what was found.
+
+    Raises:
+        OutputError: The folder exists and is not empty.
+        SortilinError: Data, configuration or labels do not allow the run; before any fit.
+    """
+    started = time.monotonic()
+    tell = on_progress or (lambda _stage, _done, _total: None)
+    _check_free(out, overwrite=overwrite)
+    descriptor: Descriptor = config.features.build("features")
+    config.classifier.build("classifier")
+    labelled = data.load(config.task, config.data, labels=config.labels, on_progress=on_progress)
+    data.check_trainable(labelled, config.folds)
+    tests = [_load_test(config, labelled, source, on_progress) for source in config.tests]
+
+    problem = Problem(
+        transform(descriptor, labelled.sequences, tell),
+        labelled.y,
+        labelled.classes,
+        config.folds,
+        config.seed,
+    )
+    rows = _measure(config, labelled, problem, tell)
+    tell("fitting on all sequences", 0, 1)
+    classifier, calibrate = _final(config.classifier, problem, rows[0].cross_validation)
+    tell("fitting on all sequences", 1, 1)
+    scored = [r for test in tests for r in _score_test(test, labelled, descriptor, classifier, calibrate)]
+    outcome = Outcome(
+        config, labelled, tuple(rows), tuple(scored), dict(classifier.chosen), time.monotonic() - started
+    )
+    return _write(out, outcome, descriptor, classifier, calibrate), outcome
+
+
+def _check_free(out: Path, *, overwrite: bool) -> None:
+    if out.is_file():
+        raise OutputError(f"{out} is a file; a model folder needs a name of its own")
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise OutputError(f"{out} exists and is not empty: choose another name, or pass --overwrite")
+
+
+def _load_test(
+    config: ExperimentConfig, labelled: LabelledSet, source: str, on_progress: OnProgress | None
+) -> LabelledSet:
+    test = data.load(config.task, [source], labels=config.labels, on_progress=on_progress)
+    return data.with_classes(test, labelled.classes)
+
+
+def transform(descriptor: Descriptor, sequences: Sequence[str], tell: OnProgress) -> Any:
+    """(N, F) features of many sequences, in batches of bounded memory."""
+    parts = []
+    for start in range(0, len(sequences), _FEATURE_BATCH):
+        parts.append(descriptor.transform(sequences[start : start + _FEATURE_BATCH]))
+        tell("features", min(start + _FEATURE_BATCH, len(sequences)), len(sequences))
+    return np.concatenate(parts)
+
+
+def _measure(
+    config: ExperimentConfig, labelled: LabelledSet, problem: Problem, tell: OnProgress
+) -> list[Row]:
+    specs = [(f"{config.classifier.name} on {config.features.name}", config.classifier, problem)]
+    if config.baselines:
+        for name in BASELINES:
+            x = transform(registry.get("features", name)(), labelled.sequences, lambda *_: None)
+            bare = Problem(x, problem.y, problem.classes, problem.n_folds, problem.seed)
+            specs.append((f"{BASELINE_CLASSIFIER.name} on {name} alone", BASELINE_CLASSIFIER, bare))
+    rows = []
+    for done, (model, spec, its_problem) in enumerate(specs):
+        tell(f"measuring {model}", done, len(specs))
+        held_out: Evaluation | None = None
+        chosen: Mapping[str, Any] = {}
+        if config.holdout:
+            held_out, chosen = validate.hold_out(spec, its_problem, config.holdout)
+        rows.append(Row(model, held_out, validate.cross_validate(spec, its_problem), chosen))
+        tell(f"measuring {model}", done + 1, len(specs))
+    return rows
+
+
+def _final(spec: Component, problem: Problem, measured: CrossValidation) -> tuple[Classifier, Calibration]:
+    """The classifier on all rows; calibrated on the measured folds if these fits searched nothing."""
+    if any(measured.chosen):
+        return validate.calibrated(spec, problem)
+    classifier = validate.fitted(spec, problem)
+    return classifier, calibration.fit(measured.scores, problem.y, n_classes=len(problem.classes))
+
+
+def _score_test(
+    test: LabelledSet,
+    trained_on: LabelledSet,
+    descriptor: Descriptor,
+    classifier: Classifier,
+    calibrate: Calibration,
+) -> list[TestResult]:
+    x = transform(descriptor, test.sequences, lambda *_: None)
+    table = calibrate(classifier.scores(x))
+    results = [TestResult(test.name, 0, metrics.evaluate(test.y, table, test.classes))]
+    known = set(trained_on.sequences)
+    is_new = np.array([s not in known for s in test.sequences])
+    if not is_new.all() and is_new.any():
+        evaluation = metrics.evaluate(test.y[is_new], table[is_new], test.classes)
+        results.append(TestResult(test.name, int((~is_new).sum()), evaluation))
+    return results
+
+
+def _write(
+    out: Path, outcome: Outcome, descriptor: Descriptor, classifier: Classifier, calibrate: Calibration
+) -> ModelFolder:
+    measured = measurements(outcome)
+    arrays = {
+        "calibration.weights": calibrate.weights,
+        "calibration.bias": calibrate.bias,
+        "training_hashes": np.sort(artifact.sequence_hashes(outcome.data.sequences)),
+        **{f"classifier.{name}": _single(array) for name, array in classifier.arrays().items()},
+    }
+    return artifact.write(
+        out,
+        _description(outcome, descriptor),
+        graph=classifier.to_onnx(),
+        arrays=arrays,
+        card=card.render(outcome),
+        extra={CONFIG: to_yaml(outcome.config), MEASURED: json.dumps(measured, indent=1) + "\n"},
+    )
+
+
+def _single(array: Any) -> Any:
+    return array.astype(np.float32) if array.dtype == np.float64 else array
+
+
+def _description(outcome: Outcome, descriptor: Descriptor) -> dict[str, Any]:
+    config, labelled = outcome.config, outcome.data
+    lengths = [len(s) for s in labelled.sequences]
+    first = outcome.rows[0].cross_validation
+    return {
+        "sortilin_version": sortilin.__version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "task": config.task,
+        "classes": list(labelled.classes),
+        "features": {
+            "name": config.features.name,
+            "config": descriptor_options(descriptor),
+            "n_features": len(descriptor.feature_names),
+        },
+        "classifier": {
+            "name": config.classifier.name,
+            "config": config.classifier.options,
+            "chosen": dict(outcome.chosen),
+        },
+        "calibration": {"method": METHOD, "fitted_on": f"{config.folds}-fold held-out scores"},
+        "training_data": {
+            "name": labelled.name,
+            "n": len(labelled),
+            "classes": labelled.class_counts,
+            "lengths": [min(lengths), max(lengths)],
+            "sha256": labelled.fingerprint,
+            "citation": labelled.citation,
+        },
+        "seed": config.seed,
+        "metrics": {
+            "split": f"stratified {config.folds}-fold cross-validation, seed {config.seed}",
+            **{name: round(first.mean(name), _DECIMALS) for name in first.pooled.metrics},
+        },
+    }
+
+
+def descriptor_options(descriptor: Any) -> dict[str, Any]:
+    """The resolved options of a descriptor set, for the record."""
+    options: dict[str, Any] = descriptor.config.model_dump(mode="json")
+    return options
+
+
+def measurements(outcome: Outcome) -> dict[str, Any]:
+    """All figures of an experiment as plain values: hold-out, folds, tests, time and machine."""
+    return {
+        "seconds": round(outcome.seconds, 1),
+        "machine": {"python": platform.python_version(), "system": platform.platform(terse=True)},
+        "rows": [
+            {
+                "model": row.model,
+                "holdout": row.holdout and _plain(row.holdout),
+                "holdout_chosen": dict(row.chosen),
+                "folds": [_plain(fold) for fold in row.cross_validation.folds],
+                "folds_chosen": list(row.cross_validation.chosen),
+                "pooled": _plain(row.cross_validation.pooled),
+            }
+            for row in outcome.rows
+        ],
+        "tests": [{"name": t.name, "n_removed": t.n_removed, **_plain(t.evaluation)} for t in outcome.tests],
+    }
+
+
+def _plain(evaluation: Evaluation) -> dict[str, Any]:
+    def rounded(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: rounded(item) for key, item in value.items()}
+        if isinstance(value, float):
+            return None if np.isnan(value) else round(value, _DECIMALS)
+        return value
+
+    plain: dict[str, Any] = rounded(asdict(evaluation))
+    return plain

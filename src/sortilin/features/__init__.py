@@ -1,0 +1,1 @@
+"""Descriptor sets: one file, one fixed-length numeric description of a sequence."""

@@ -1,0 +1,186 @@
+"""Load a model once, predict a stream in batches: the one code path of command line, Python and server.
+
+Axis letters: N sequences, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortilin import artifact, registry
+from sortilin.artifact import ModelFolder
+from sortilin.errors import ModelFolderError, UnknownNameError
+from sortilin.interfaces import Descriptor, DoubleArray
+from sortilin.results import Prediction
+from sortilin.sequences import SequenceRecord, records_from_strings
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+
+MAX_BATCH_RESIDUES = 200_000
+MAX_BATCH_SEQUENCES = 2_048
+"""Enough to spread NumPy's overhead thin, small enough for tens of megabytes a batch."""
+
+SHORTER, LONGER, TRAINED_ON = "shorter_than_trained", "longer_than_trained", "trained_on"
+"""Flags: outside the range of training lengths; this very sequence was in the training data."""
+
+
+def bundled() -> tuple[str, ...]:
+    """Names of the models that come with the package."""
+    return tuple(sorted(path.parent.name for path in PRETRAINED.glob("*/model.json")))
+
+
+def locate(model: str | Path) -> Path:
+    """The folder of a bundled model's name or of a path.
+
+    Raises:
+        UnknownNameError: It is neither a bundled name nor an existing folder.
+    """
+    if isinstance(model, str) and model in bundled():
+        return PRETRAINED / model
+    if Path(model).exists() or Path(model).name != str(model):
+        return Path(model)
+    raise UnknownNameError("model", str(model), [*bundled(), "or the path of a model folder"])
+
+
+def load(model: str | Path, *, threads: int | None = None) -> Predictor:
+    """A predictor from a bundled model's name ("localization") or a model folder.
+
+    Args:
+        model: Name or path.
+        threads: Threads of ONNX Runtime; None for one a physical core.
+
+    Raises:
+        UnknownNameError: There is no such bundled model and no such folder.
+        ModelFolderError: The folder is damaged, foreign or newer.
+    """
+    return Predictor(artifact.read(locate(model)), name=str(model), threads=threads)
+
+
+class Predictor:
+    """A trained model, ready to predict.
+
+    Attributes:
+        name: The name or path that it was loaded by.
+        model: Its folder.
+        task: Name of its task.
+        classes: Class names; the column order of `predict_proba`.
+    """
+
+    def __init__(self, model: ModelFolder, *, name: str, threads: int | None = None) -> None:
+        self.name, self.model, self._threads = name, model, threads
+        self.task: str = model.description["task"]
+        self.classes: tuple[str, ...] = tuple(model.description["classes"])
+        self._calibration = model.calibration()
+        self._length_range: tuple[int, int] = tuple(model.description["training_data"]["lengths"])
+
+    @property
+    def classes_(self) -> NDArray[np.str_]:
+        """Class names as an array, as scikit-learn has it."""
+        return np.array(self.classes)
+
+    @cached_property
+    def _descriptor(self) -> Descriptor:
+        spec = self.model.description["features"]
+        variant = registry.get("features", spec["name"])
+        descriptor: Descriptor = variant(variant.Config(**spec["config"]))
+        if len(descriptor.feature_names) != spec["n_features"]:
+            raise ModelFolderError(
+                f"{self.model.path} expects {spec['n_features']} {spec['name']} features; this version of "
+                f"sortilin computes {len(descriptor.feature_names)}: use the version that wrote it, "
+                f"{self.model.description.get('sortilin_version')}"
+            )
+        return descriptor
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        # Idle threads that spin would take the core from reading and features.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if self._threads is not None:
+            options.intra_op_num_threads = self._threads
+        try:
+            return onnxruntime.InferenceSession(self.model.graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's errors share no public base class
+            raise ModelFolderError(f"{self.model.path / artifact.GRAPH} cannot be loaded: {error}") from error
+
+    @cached_property
+    def _training_hashes(self) -> NDArray[np.uint64]:
+        """(N,) sorted hashes of the training sequences."""
+        return np.sort(self.model.array("training_hashes"))
+
+    def was_trained_on(self, sequences: Sequence[str]) -> NDArray[np.bool_]:
+        """(N,) whether each cleaned sequence stood, letter for letter, in the training data."""
+        hashes, known = artifact.sequence_hashes(sequences), self._training_hashes
+        place = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+        return np.asarray(known[place] == hashes)
+
+    def predict_proba(self, sequences: Sequence[str | SequenceRecord]) -> DoubleArray:
+        """(N, C) calibrated probabilities, in the order given; columns as in `classes`.
+
+        Raises:
+            InputError: A sequence is empty or holds a letter that is no residue.
+        """
+        records = list(records_from_strings(sequences))
+        parts = [self._probabilities([r.sequence for r in batch]) for batch in _batches(records)]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.classes)))
+
+    def predict(self, sequences: Iterable[str | SequenceRecord]) -> list[Prediction]:
+        """One record a sequence, in the order given; plain strings get the ids seq1, seq2, ...
+
+        Raises:
+            InputError: A sequence is empty or holds a letter that is no residue.
+        """
+        stream = self.predict_batches(records_from_strings(sequences))
+        return [prediction for batch in stream for prediction in batch]
+
+    def predict_batches(self, records: Iterable[SequenceRecord]) -> Iterator[list[Prediction]]:
+        """Predictions in input order, a batch at a time; memory stays that of one batch."""
+        for batch in _batches(records):
+            sequences = [record.sequence for record in batch]
+            table = self._probabilities(sequences)
+            is_known = self.was_trained_on(sequences)
+            yield [
+                self._prediction(record, row, known)
+                for record, row, known in zip(batch, table.tolist(), is_known.tolist(), strict=True)
+            ]
+
+    def _probabilities(self, sequences: Sequence[str]) -> DoubleArray:
+        features = self._descriptor.transform(sequences)
+        (scores,) = self._session.run(None, {"features": features})
+        return self._calibration(scores)
+
+    def _prediction(self, record: SequenceRecord, row: list[float], is_known: bool) -> Prediction:
+        shortest, longest = self._length_range
+        length, flags = len(record.sequence), record.flags
+        if length < shortest:
+            flags = (*flags, SHORTER)
+        elif length > longest:
+            flags = (*flags, LONGER)
+        if is_known:
+            flags = (*flags, TRAINED_ON)
+        label = self.classes[row.index(max(row))]
+        return Prediction(record.id, length, label, dict(zip(self.classes, row, strict=True)), flags)
+
+
+def _batches(records: Iterable[SequenceRecord]) -> Iterator[list[SequenceRecord]]:
+    """Cut a stream by residues and by count; a single longer sequence is a batch of its own."""
+    batch: list[SequenceRecord] = []
+    n_residues = 0
+    for record in records:
+        length = len(record.sequence)
+        if batch and (n_residues + length > MAX_BATCH_RESIDUES or len(batch) == MAX_BATCH_SEQUENCES):
+            yield batch
+            batch, n_residues = [], 0
+        batch.append(record)
+        n_residues += length
+    if batch:
+        yield batch

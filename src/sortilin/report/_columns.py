@@ -1,0 +1,68 @@
+"""Column names and row values: the one place that all formats take them from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from urllib.parse import quote
+
+from sortilin.results import Prediction, confidence_level
+
+LEADING = ("id", "length", "prediction", "probability", "confidence")
+FLAGS = "flags"
+
+# Control characters and Unicode line separators break a line or a column, or steer a terminal. A quote
+# breaks a table only where a field begins with it: pandas and R then read on to the next quote.
+_UNSAFE = re.compile('^"|[\x00-\x1f\x7f-\x9f\u2028\u2029]')
+
+
+Row = tuple[str, int, str, float, str, tuple[float, ...], tuple[str, ...]]
+"""What a format says of one sequence: the values of `LEADING`, the probabilities in class order, the flags.
+
+A plain tuple, not a named one: tables of millions of rows are unpacked from it. The confidence is decided
+on the unrounded probability.
+"""
+
+
+def probability_columns(classes: Sequence[str]) -> tuple[str, ...]:
+    """Names of the per-class columns, in class order."""
+    return tuple(f"p_{name}" for name in classes)
+
+
+def column_names(classes: Sequence[str]) -> tuple[str, ...]:
+    """Names of all columns of a table, in order."""
+    return (*LEADING, *probability_columns(classes), FLAGS)
+
+
+def rows(predictions: Iterable[Prediction], classes: Sequence[str]) -> Iterator[Row]:
+    """One row a prediction, in order."""
+    in_order = _picker(classes)
+    for prediction in predictions:
+        probability = prediction.probability
+        yield (
+            prediction.id,
+            prediction.length,
+            prediction.label,
+            probability,
+            confidence_level(probability),
+            in_order(prediction.probabilities),
+            prediction.flags,
+        )
+
+
+def _picker(classes: Sequence[str]) -> Callable[[Mapping[str, float]], tuple[float, ...]]:
+    if len(classes) > 1:
+        return itemgetter(*classes)
+    return lambda probabilities: tuple(probabilities[name] for name in classes)  # itemgetter makes no 1-tuple
+
+
+def escape(text: str) -> str:
+    """The text with all that could break a table or steer a terminal percent-escaped.
+
+    Tab, line feed, carriage return, the other control characters and a quote at the beginning become
+    `%09`, `%0A`, `%0D`, ..., `%22`; everything else, a percent sign too, stays as it is.
+    """
+    if text.isprintable() and text[:1] != '"':  # nearly always, and fast
+        return text
+    return _UNSAFE.sub(lambda match: quote(match[0], safe=""), text)

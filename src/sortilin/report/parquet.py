@@ -1,0 +1,75 @@
+"""Parquet: the columns of the table, typed; the run's summary in the file's metadata.
+
+`id`, `prediction` and `confidence` are strings, `length` int32, probabilities float32, `flags` a list
+of strings. The metadata key `sortilin.summary` holds the JSON of `OUT.meta.json`, `sortilin.title` the
+title. Needs pyarrow: `pip install 'sortilin[parquet]'`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+from sortilin.errors import MissingDependencyError
+from sortilin.report._columns import FLAGS, probability_columns, rows
+from sortilin.report._summary import summary_record, to_json
+from sortilin.results import Prediction, RunSummary
+
+ROWS_PER_GROUP = 32_768
+"""Rows held in memory before they are written; fixed, so that the batch size does not show in the file."""
+
+
+class ParquetFormat:
+    """Typed columns, for large tables.
+
+    Raises:
+        MissingDependencyError: pyarrow is not installed.
+    """
+
+    endings = (".parquet",)
+
+    def __init__(self, stream: BinaryIO, *, classes: Sequence[str], title: str) -> None:
+        try:
+            import pyarrow.parquet
+        except ImportError as error:
+            raise MissingDependencyError("Parquet output", "pyarrow", "parquet") from error
+        self._arrow: Any = pyarrow
+        self._classes = tuple(classes)
+        self._schema = self._make_schema().with_metadata({"sortilin.title": title})
+        self._writer: Any = pyarrow.parquet.ParquetWriter(stream, self._schema, compression="zstd")
+        self._pending: list[Prediction] = []
+
+    def _make_schema(self) -> Any:
+        text, score = self._arrow.string(), self._arrow.float32()
+        columns = [("id", text), ("length", self._arrow.int32()), ("prediction", text)]
+        columns += [("probability", score), ("confidence", text)]
+        columns += [(name, score) for name in probability_columns(self._classes)]
+        return self._arrow.schema([*columns, (FLAGS, self._arrow.list_(text))])
+
+    def write(self, predictions: Sequence[Prediction]) -> None:
+        """Append rows, in order; they leave in groups of `ROWS_PER_GROUP`."""
+        self._pending.extend(predictions)
+        while len(self._pending) >= ROWS_PER_GROUP:
+            self._write_group(self._pending[:ROWS_PER_GROUP])
+            del self._pending[:ROWS_PER_GROUP]
+
+    def _write_group(self, predictions: Sequence[Prediction]) -> None:
+        columns = list(zip(*rows(predictions, self._classes), strict=True))
+        *leading, probabilities, flags = columns
+        values = [*leading, *zip(*probabilities, strict=True), flags]
+        arrays = [
+            self._arrow.array(column, type=field.type)
+            for column, field in zip(values, self._schema, strict=True)
+        ]
+        table = self._arrow.Table.from_arrays(arrays, schema=self._schema)
+        self._writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+
+    def finish(self, summary: RunSummary) -> None:
+        """Write the last rows, the summary and the footer."""
+        if self._pending:
+            self._write_group(self._pending)
+        self._writer.add_key_value_metadata({"sortilin.summary": to_json(summary_record(summary))})
+        self._writer.close()
+
+
+VARIANT = ParquetFormat

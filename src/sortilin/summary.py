@@ -1,0 +1,50 @@
+"""Where a table of predictions came from, as one record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sortilin import __version__, registry
+from sortilin.results import RunSummary
+
+if TYPE_CHECKING:
+    from sortilin.predictor import Predictor
+    from sortilin.sequences import ReadReport
+
+
+def summarize(
+    model: Predictor, source: str, report: ReadReport, counts: Mapping[str, int], *, on_error: str
+) -> RunSummary:
+    """The summary of a run that has ended.
+
+    Args:
+        model: What predicted.
+        source: What was read, as given.
+        report: What reading changed and left out.
+        counts: Class → sequences predicted so.
+        on_error: The policy for faulty records.
+    """
+    description = model.model.description
+    return RunSummary(
+        version=__version__,
+        model=model.name,
+        model_checksum=model.model.checksum,
+        task=model.task,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        source=source,
+        n_predicted=sum(counts.values()),
+        n_skipped=report.n_skipped,
+        changes=dict(report.changes),
+        details={
+            "counts": {name: counts.get(name, 0) for name in model.classes},
+            "records_changed": dict(report.records_changed),
+            "on_error": on_error,
+            "warnings": report.warnings,
+            "skipped": [{"record": s.record, "id": s.id, "reason": s.reason} for s in report.skipped],
+            "trained_with": description.get("sortilin_version"),
+            "training_data": description["training_data"]["name"],
+            "limits": list(registry.get("task", model.task).limits),
+        },
+    )

@@ -1,0 +1,58 @@
+"""Where in a eukaryotic cell a protein does its work: four places, one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+# Spellings of DeepLoc, UniProt and everyday speech.
+_SPELLINGS: Mapping[str, tuple[str, ...]] = {
+    "cytosol": ("cyto", "cytosolic", "cytoplasm", "cytoplasmic", "cyt"),
+    "secreted": (
+        "secretory",
+        "secretion",
+        "secretome",
+        "extracellular",
+        "extracellular space",
+        "extracellular region",
+        "exported",
+        "extr",
+    ),
+    "mitochondrion": (
+        "mito",
+        "mitochondria",
+        "mitochondrial",
+        "mitochondrial matrix",
+        "mitochondrion matrix",
+        "mit",
+    ),
+    "nucleus": ("nuclear", "nuc", "nucl", "nuclei"),
+}
+
+
+class Localization:
+    """Subcellular localization of eukaryotic proteins: cytosol, secreted, mitochondrion or nucleus."""
+
+    name: ClassVar[str] = "localization"
+    title: ClassVar[str] = "Subcellular localization of eukaryotic proteins (4 classes)"
+    classes: ClassVar[tuple[str, ...]] = tuple(_SPELLINGS)
+    aliases: ClassVar[Mapping[str, str]] = {
+        spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings
+    }
+    metric: ClassVar[str] = "macro_f1"
+    dataset: ClassVar[str | None] = "psl"
+    citation: ClassVar[str] = (
+        "Li M., Benchmarking Transformer-Based Embeddings for Protein Subcellular Localization: A "
+        "Comparative Study of LSTMs and Protein Language Models, University College London"
+    )
+    limits: ClassVar[tuple[str, ...]] = (
+        "Eukaryotic proteins only: a bacterial, archaeal or viral sequence gets an answer without meaning.",
+        "Four places only: proteins of membranes, ER, Golgi, lysosome, peroxisome or plastids are forced in.",
+        "Trained on one place for each protein: one that works in two places gets one of them.",
+        "Cytosol and nucleus are told apart least well.",
+        "The full sequence as translated: without signal or transit peptide a protein may look cytosolic.",
+        "A prediction from sequence is no evidence of location in a given cell, tissue or condition.",
+    )
+
+
+VARIANT = Localization
