@@ -7,9 +7,9 @@ import lzma
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pytest
 from xopen import xopen
@@ -271,18 +271,29 @@ def test_a_path_is_closed_with_the_iterator(tmp_path: Path) -> None:
     assert next(records, None) is None
 
 
-def test_records_are_given_before_the_end_is_read() -> None:
-    class Endless(io.RawIOBase):
-        n = 0
+class Endless(io.RawIOBase):
+    """A pipe whose writer is slow: each read gives one record."""
 
-        def readable(self) -> bool:
-            return True
+    n_given = 0
 
-        def readinto(self, buffer: Any) -> int:
-            self.n += 1
-            record = b">r%d\nMKVLAW\n" % self.n
-            buffer[: len(record)] = record
-            return len(record)
+    def readable(self) -> bool:
+        return True
 
-    records: Iterator[SequenceRecord] = read_sequences(io.BufferedReader(Endless()))
+    def readinto(self, buffer: Any) -> int:
+        self.n_given += 1
+        record = b">r%d\nMKVLAW\n" % self.n_given
+        buffer[: len(record)] = record
+        return len(record)
+
+
+def test_records_are_given_as_they_arrive() -> None:
+    pipe = Endless()
+    records = read_sequences(io.BufferedReader(pipe))
     assert [next(records).id for _ in range(1_000)][-1] == "r1000"
+    assert pipe.n_given < 1_010
+
+
+@pytest.mark.parametrize("kind", ["plain", *COMPRESS])
+def test_an_unbuffered_stream_may_give_single_bytes(plain: list[SequenceRecord], kind: str) -> None:
+    stream = Trickle(COMPRESS.get(kind, bytes)(BODY), 1)
+    assert list(read_sequences(cast(BinaryIO, stream))) == plain

@@ -7,18 +7,19 @@ import click
 from sortilin.cli import _console
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  sortilin datasets list
+  sortilin datasets fetch psl
+  SORTILIN_DATA_DIR=/data sortilin datasets path acp
+"""
+)
 def datasets() -> None:
-    r"""List, fetch or find the public datasets.
+    """List, fetch or find the public datasets.
 
     Files are downloaded to the user's cache and checked by SHA-256. With SORTILIN_DATA_DIR set they
     are read from that folder instead, and checked as well.
-
-    \b
-    Examples:
-      sortilin datasets list
-      sortilin datasets fetch psl
-      SORTILIN_DATA_DIR=/data sortilin datasets path acp
     """
 
 

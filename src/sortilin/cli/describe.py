@@ -120,10 +120,7 @@ def _text(summary: dict[str, Any]) -> str:
         lengths,
         f"composition in percent: {composition}",
         *(f"{warning}" for warning in summary["warnings"]),
-        *(
-            f"  record {s['record']} ({s['id']}): {s['reason']}"
-            for s in summary["left_out"][:_MAX_SKIPPED_SHOWN]
-        ),
+        *(f"  record {s['record']} ({s['id']}): {s['reason']}" for s in shown),
     ]
     n_more = summary["n_left_out"] - _MAX_SKIPPED_SHOWN
     return "\n".join([*lines, f"  and {n_more:,} more"] if n_more > 0 else lines)

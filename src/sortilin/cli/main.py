@@ -26,19 +26,20 @@ INTERRUPTED = 130
 TERMINATED = 143
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  sortilin predict proteins.fasta                        where in the cell
+  sortilin predict peptides.fa.gz --model anticancer -o out.tsv
+  cat x.fasta | sortilin predict - -o out.html
+  sortilin train --task custom --data my.csv -o runs/mine
+  sortilin predict new.fasta --model runs/mine
+""",
+)
 @click.version_option(__version__, "-V", "--version", prog_name="sortilin")
 def cli() -> None:
-    r"""What a protein or peptide is for, from its sequence alone.
-
-    \b
-    Examples:
-      sortilin predict proteins.fasta                        where in the cell
-      sortilin predict peptides.fa.gz --model anticancer -o out.tsv
-      cat x.fasta | sortilin predict - -o out.html
-      sortilin train --task custom --data my.csv -o runs/mine
-      sortilin predict new.fasta --model runs/mine
-    """
+    """What a protein or peptide is for, from its sequence alone."""
 
 
 for _command in (predict, describe, train, evaluate, models, datasets):

@@ -8,16 +8,16 @@ import sys
 import click
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  sortilin models list
+  sortilin models show localization
+  sortilin models show runs/mine --json
+"""
+)
 def models() -> None:
-    r"""List the bundled models, or show one.
-
-    \b
-    Examples:
-      sortilin models list
-      sortilin models show localization
-      sortilin models show runs/mine --json
-    """
+    """List the bundled models, or show one."""
 
 
 @models.command("list")

@@ -118,12 +118,12 @@ def _decompressed(stream: BinaryIO, name: str, closing: ExitStack) -> io.Buffere
 
 def _first_bytes(stream: BinaryIO, name: str) -> bytes:
     head = b""
-    if True:
+    while len(head) < _MAGIC_BYTES:
         chunk = stream.read(_MAGIC_BYTES - len(head))
         if isinstance(chunk, str):
             raise InputError(f"{name} is open as text; open it in binary mode ('rb')")
         if not chunk:
-            pass
+            break
         head += chunk
     return head
 

@@ -1,0 +1,104 @@
+"""The import rules, read from the source: who may import whom, and what only inside functions."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "sortilin"
+
+FOUNDATION = {"errors", "interfaces", "registry", "results", "seeding"}
+MAY_IMPORT: dict[str, set[str]] = {
+    **dict.fromkeys(FOUNDATION, FOUNDATION),
+    "sequences": FOUNDATION,
+    "evaluation": FOUNDATION,
+    "report": FOUNDATION,
+    "artifact": FOUNDATION | {"evaluation"},
+    "features": FOUNDATION | {"sequences"},
+    "tasks": FOUNDATION | {"sequences"},
+    "datasets": FOUNDATION | {"sequences"},
+    "classifiers": FOUNDATION | {"artifact"},
+    "predictor": FOUNDATION | {"sequences", "evaluation", "report", "artifact"},
+    "summary": FOUNDATION | {"sequences", "predictor"},
+    "experiment": FOUNDATION
+    | {"sequences", "evaluation", "report", "artifact", "tasks", "datasets", "classifiers", "predictor"},
+    "cli": FOUNDATION
+    | {"sequences", "evaluation", "report", "artifact", "datasets", "predictor", "summary", "experiment"},
+}
+"""Folder or module → what of sortilin it may import, beside itself and the package root.
+
+Variants (tasks, features, classifiers, formats) are reached through the registry only.
+"""
+
+HEAVY = {"lightgbm", "onnx", "onnxruntime", "pandas", "pyarrow", "scipy", "sklearn", "torch", "yaml"}
+"""Imported inside functions only, so that nothing pays for what it does not use."""
+
+LIGHT_IN_CLI = {"click"}
+"""The command line shows its help without NumPy, pydantic or rich."""
+
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    """Folder or module below the package that a file belongs to."""
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Dotted names that a tree imports, names of `from` imports included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def at_start(tree: ast.Module) -> Iterator[str]:
+    """What is imported when the module is, outside functions and `if TYPE_CHECKING`."""
+    for node in tree.body:
+        is_guarded = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        if not is_guarded and not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield from imports(node)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(SOURCE).as_posix())
+def test_module_imports_only_what_its_layer_may(path: Path) -> None:
+    part = part_of(path)
+    if part == "__init__":
+        return
+    allowed = MAY_IMPORT[part] | {part}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    reached = {name.split(".")[1] for name in imports(tree) if name.startswith("sortilin.")}
+    assert reached - allowed - {"__version__"} == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(SOURCE).as_posix())
+def test_module_starts_without_heavy_packages(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert {name.split(".")[0] for name in at_start(tree)} & HEAVY == set()
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "cli").glob("*.py")), ids=lambda p: p.name)
+def test_command_module_starts_with_click_alone(path: Path) -> None:
+    import sys
+
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    packages = {name.split(".")[0] for name in at_start(tree)}
+    assert packages - set(sys.stdlib_module_names) <= LIGHT_IN_CLI | {"sortilin"}
+
+
+def test_every_part_has_a_rule() -> None:
+    parts = {part_of(path) for path in FILES} - {"__init__"}
+    assert parts == set(MAY_IMPORT)
+
+
+def test_variant_modules_define_a_variant() -> None:
+    from sortilin import registry
+
+    for kind in registry.FOLDERS:
+        assert registry.names(kind)
+        for name in registry.names(kind):
+            assert registry.get(kind, name) is not None
