@@ -30,7 +30,12 @@ FORMAT = "sortilin-model"
 FORMAT_VERSION = 1
 
 DESCRIPTION, GRAPH, ARRAYS, CARD = "model.json", "model.onnx", "arrays.safetensors", "README.md"
-_REQUIRED = ("task", "classes", "features", "classifier", "training_data", "seed", "metrics", "files")
+_REQUIRED = (
+    *("task", "classes", "seed", "metrics", "files", "classifier.name"),
+    *("features.name", "features.config", "features.n_features"),
+    *("training_data.name", "training_data.lengths"),
+)
+"""Keys of `model.json`; a dot leads into a nested table."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,8 @@ def write(
 
     contents = {
         GRAPH: graph,
-        ARRAYS: save({name: np.ascontiguousarray(array) for name, array in arrays.items()}),
+        # Not ascontiguousarray, which makes (1,) of a scalar.
+        ARRAYS: save({name: np.array(array, order="C") for name, array in arrays.items()}),
         CARD: card.encode(),
         **{name: text.encode() for name, text in (extra or {}).items()},
     }
@@ -132,7 +138,12 @@ def _replace_folder(path: Path, contents: Mapping[str, bytes]) -> None:
         retired = path.parent / f".{path.name}.old-{uuid.uuid4().hex[:8]}"
         if path.exists():
             path.rename(retired)
-        partial.rename(path)
+        try:
+            partial.rename(path)
+        except BaseException:
+            if retired.exists():
+                retired.replace(path)
+            raise
         shutil.rmtree(retired, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -178,11 +189,19 @@ def _parse(path: Path, raw: bytes) -> dict[str, Any]:
             f"{where} has format version {version}, written by sortilin {by}; "
             f"this one reads up to {FORMAT_VERSION}: pip install --upgrade sortilin"
         )
-    missing = [key for key in _REQUIRED if key not in description]
-    missing += [name for name in (GRAPH, ARRAYS, CARD) if name not in description.get("files", ())]
+    files = description.get("files", {})
+    if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
+        raise ModelFolderError(f"{where} is damaged: 'files' is no table of names and SHA-256")
+    missing = [key for key in _REQUIRED if not _has(description, key)]
+    missing += [name for name in (GRAPH, ARRAYS, CARD) if name not in files]
     if missing:
         raise ModelFolderError(f"{where} is damaged: it lacks {', '.join(missing)}")
     return description
+
+
+def _has(table: Any, key: str) -> bool:
+    first, _, rest = key.partition(".")
+    return isinstance(table, dict) and first in table and (not rest or _has(table[first], rest))
 
 
 def _verify(folder: Path, name: str, expected: str) -> None:

@@ -127,17 +127,17 @@ class Predictor:
         """(N, C) calibrated probabilities, in the order given; columns as in `classes`.
 
         Raises:
-            InputError: A sequence is empty or holds a letter that is no residue.
+            InputError: There is none, or one is empty or holds a letter that is no residue.
         """
         records = list(records_from_strings(sequences))
         parts = [self._probabilities([r.sequence for r in batch]) for batch in _batches(records)]
-        return np.concatenate(parts) if parts else np.empty((0, len(self.classes)))
+        return np.concatenate(parts)
 
     def predict(self, sequences: Iterable[str | SequenceRecord]) -> list[Prediction]:
         """One record a sequence, in the order given; plain strings get the ids seq1, seq2, ...
 
         Raises:
-            InputError: A sequence is empty or holds a letter that is no residue.
+            InputError: There is none, or one is empty or holds a letter that is no residue.
         """
         stream = self.predict_batches(records_from_strings(sequences))
         return [prediction for batch in stream for prediction in batch]

@@ -166,4 +166,5 @@ def _rows_of(node: dict[str, Any], place: int) -> Iterator[tuple[int, int, float
 def _largest_float32_not_above(value: float) -> float:
     """For float32 features, `x <= value` and `x <= result` are the same question."""
     rounded = np.float32(value)
-    return float(np.nextafter(rounded, np.float32(-np.inf)) if rounded > value else rounded)
+    # float(): NumPy would round `value` to float32 before it compares the two.
+    return float(np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > value else rounded)

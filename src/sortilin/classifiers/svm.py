@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 from sortilin.classifiers import _onnx
-from sortilin.errors import MissingDependencyError
+from sortilin.errors import ConfigError, MissingDependencyError
 from sortilin.interfaces import DoubleArray, FloatArray, IntArray
 from sortilin.seeding import child_seed
 
@@ -88,6 +88,12 @@ class VARIANT:
 
         if len(self.config.c) * len(self.config.gamma) == 1:
             return {"c": self.config.c[0], "gamma": self.config.gamma[0]}
+        smallest = int(np.bincount(y).min())
+        if smallest < self.config.search_folds:
+            raise ConfigError(
+                f"the search needs {self.config.search_folds} training sequences of each class, one a fold; "
+                f"found {smallest}: lower search_folds, or give one value of c and of gamma"
+            )
         search = GridSearchCV(
             # The scaler stands inside, so that a validation fold never shapes it.
             make_pipeline(StandardScaler(), SVC(class_weight="balanced", cache_size=500)),
@@ -156,7 +162,8 @@ class VARIANT:
 
 def _kernel_width(gamma: Gamma, z: DoubleArray) -> float:
     if gamma == "scale":
-        return float(1.0 / (z.shape[1] * z.var()))
+        variance = float(z.var())
+        return 1.0 / (z.shape[1] * variance) if variance else 1.0
     return 1.0 / z.shape[1] if gamma == "auto" else float(gamma)
 
 

@@ -40,8 +40,7 @@ def evaluate(model: str, *, data: tuple[str, ...], labels: str, as_json: bool) -
     from sortilin.predictor import load
 
     loaded = load(model)
-    labelled = labelled_data.load(loaded.task, data, labels=labels)
-    labelled = labelled_data.with_classes(labelled, loaded.classes)
+    labelled = labelled_data.load(loaded.task, data, labels=labels, classes=loaded.classes)
     parts = _scored(loaded, labelled)
     if as_json:
         click.echo(json.dumps({name: asdict(part) for name, part in parts.items()}, indent=2))

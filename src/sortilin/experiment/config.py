@@ -106,7 +106,7 @@ def validated(values: dict[str, Any], where: str) -> ExperimentConfig:
         ConfigError: A key is unknown or missing, or a value not allowed; `where` names the source.
     """
     try:
-        return ExperimentConfig(**values)
+        return ExperimentConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{where}: {explain(error)}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,9 +62,22 @@ class LabelledSet:
 
 
 def load(
-    task_name: str, sources: Sequence[str], *, labels: str = "auto", on_progress: OnProgress | None = None
+    task_name: str,
+    sources: Sequence[str],
+    *,
+    labels: str = "auto",
+    classes: tuple[str, ...] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> LabelledSet:
     """Labelled data of a task from a dataset (`name`, `name:split`) or from files.
+
+    Args:
+        task_name: Registered task.
+        sources: One dataset, or files; the task's own dataset where none is given.
+        labels: How labels are read from files.
+        classes: The classes of a trained model, of which a test set may hold only some; by default
+            those of the task or, where it has none, of the data.
+        on_progress: Called while a dataset is downloaded.
 
     Raises:
         ConfigError: The task needs data and none is given.
@@ -76,7 +90,7 @@ def load(
     if not sources:
         raise ConfigError(f"task '{task_name}' has no data of its own: give labelled files with --data")
     records, citation = _records(sources, labels, on_progress)
-    classes = task.classes or tuple(classes_of(records))
+    classes = classes or task.classes or classes_of(records)
     y = [_class_index(classes, task.aliases, record) for record in records]
     return LabelledSet(
         ", ".join(sources), tuple(r.sequence for r in records), np.array(y, dtype=np.int64), classes, citation
@@ -115,32 +129,29 @@ def _class_index(classes: tuple[str, ...], aliases: Any, record: SequenceRecord)
         raise LabelError(f"record '{record.id}': {fault}") from None
 
 
-def check_trainable(data: LabelledSet, n_folds: int) -> None:
-    """Refuse data that cannot be cross-validated, before long work starts.
+def check_trainable(data: LabelledSet, n_folds: int, holdout: float) -> None:
+    """Refuse data that cannot be measured, before long work starts.
 
     Raises:
-        LabelError: Fewer than two classes, or a class with fewer members than folds.
+        LabelError: Fewer than two classes, a class with fewer members than folds, or a hold-out that
+            leaves too few for training or holds fewer sequences than there are classes.
     """
     counts = Counter(data.class_counts)
     if len(+counts) < 2:
         present = ", ".join(name for name, n in counts.items() if n) or "none"
         raise LabelError(f"{data.name} holds one class only ({present}); training needs at least two")
+    n_held_out = math.ceil(len(data) * holdout)
     for name, n in counts.items():
-        if n < n_folds:
+        n_left = n * (len(data) - n_held_out) // len(data)
+        if n_left < n_folds:
+            found = "" if n < n_folds else f", of which a hold-out of {holdout:.0%} leaves {n_left}"
             raise LabelError(
-                f"class '{name}' has {n} sequences in {data.name}, fewer than the {n_folds} folds; "
-                f"add sequences, leave the class out, or use fewer folds (at least 2)"
+                f"class '{name}' has {n} sequences in {data.name}{found}, fewer than the {n_folds} folds; "
+                "add sequences, leave the class out, or use fewer folds (at least 2)"
+                + (" or a hold-out of 0" if found else "")
             )
-
-
-def with_classes(data: LabelledSet, classes: tuple[str, ...]) -> LabelledSet:
-    """The same set with class indices of another order.
-
-    Raises:
-        LabelError: It holds a class that is not among them.
-    """
-    unknown = sorted({c for c in data.classes if data.class_counts[c]} - set(classes))
-    if unknown:
-        raise LabelError(f"{data.name} holds classes the model does not know: {', '.join(unknown)}")
-    order = np.array([classes.index(c) if c in classes else 0 for c in data.classes])
-    return LabelledSet(data.name, data.sequences, order[data.y], classes, data.citation)
+    if 0 < n_held_out < len(counts):
+        raise LabelError(
+            f"a hold-out of {holdout:.0%} of {data.name} holds {n_held_out} sequences, fewer than the "
+            f"{len(counts)} classes; use a larger one, or 0 for none"
+        )

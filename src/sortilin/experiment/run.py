@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -104,7 +105,7 @@ def run(
         The folder as read back, and what was found.
 
     Raises:
-        OutputError: The folder exists and is not empty.
+        OutputError: The folder exists and is not empty, or its place cannot be written to.
         SortilinError: Data, configuration or labels do not allow the run; before any fit.
     """
     started = time.monotonic()
@@ -113,7 +114,7 @@ def run(
     descriptor: Descriptor = config.features.build("features")
     config.classifier.build("classifier")
     labelled = data.load(config.task, config.data, labels=config.labels, on_progress=on_progress)
-    data.check_trainable(labelled, config.folds)
+    data.check_trainable(labelled, config.folds, config.holdout)
     tests = [_load_test(config, labelled, source, on_progress) for source in config.tests]
 
     problem = Problem(
@@ -137,15 +138,22 @@ def run(
 def _check_free(out: Path, *, overwrite: bool) -> None:
     if out.is_file():
         raise OutputError(f"{out} is a file; a model folder needs a name of its own")
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
-        raise OutputError(f"{out} exists and is not empty: choose another name, or pass --overwrite")
+    if out.is_dir() and any(out.iterdir()):
+        if not overwrite:
+            raise OutputError(f"{out} exists and is not empty: choose another name, or pass --overwrite")
+        if not (out / artifact.DESCRIPTION).exists():
+            raise OutputError(f"{out} is no model folder, so it is not overwritten: choose another name")
+    above = next(folder for folder in out.absolute().parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise OutputError(f"{out} cannot be written: {above} is a file, or there is no permission")
 
 
 def _load_test(
     config: ExperimentConfig, labelled: LabelledSet, source: str, on_progress: OnProgress | None
 ) -> LabelledSet:
-    test = data.load(config.task, [source], labels=config.labels, on_progress=on_progress)
-    return data.with_classes(test, labelled.classes)
+    return data.load(
+        config.task, [source], labels=config.labels, classes=labelled.classes, on_progress=on_progress
+    )
 
 
 def transform(descriptor: Descriptor, sequences: Sequence[str], tell: OnProgress) -> Any:

@@ -4,6 +4,8 @@ Nothing that is measured on chose anything: a search inside `fit` sees training 
 calibration is fitted on scores of sequences that its classifier did not see, never on the rows that
 are scored.
 
+Splits are scikit-learn's with `random_state` = seed, so that anyone can make the same ones.
+
 Axis letters: N sequences, F features, S scores, C classes.
 """
 
@@ -22,7 +24,6 @@ from sortilin.evaluation.calibration import Calibration
 from sortilin.experiment.config import Component
 from sortilin.interfaces import Classifier, DoubleArray, FloatArray, IntArray
 from sortilin.results import Evaluation
-from sortilin.seeding import child_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,7 @@ def fixed(spec: Component, classifier: Classifier) -> Component:
 
 def stratified_folds(problem: Problem) -> Iterator[tuple[IntArray, IntArray]]:
     """Training and held-out row numbers of each fold."""
-    folds = _model_selection().StratifiedKFold(
-        problem.n_folds, shuffle=True, random_state=child_seed(problem.seed, "folds")
-    )
+    folds = _model_selection().StratifiedKFold(problem.n_folds, shuffle=True, random_state=problem.seed)
     yield from folds.split(problem.x, problem.y)
 
 
@@ -133,7 +132,7 @@ def hold_out(spec: Component, problem: Problem, share: float) -> tuple[Evaluatio
         np.arange(len(problem.y)),
         test_size=share,
         stratify=problem.y,
-        random_state=child_seed(problem.seed, "holdout"),
+        random_state=problem.seed,
     )
     classifier, calibrate = calibrated(spec, problem.rows(train))
     table = calibrate(classifier.scores(problem.x[test]))

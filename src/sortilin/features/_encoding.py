@@ -44,7 +44,7 @@ class EncodedBatch:
         if len(lengths) and lengths.min() == 0:
             raise ValueError("an empty sequence cannot be described")
         codes = _CODE_OF_BYTE[np.frombuffer("".join(sequences).encode("ascii"), dtype=np.uint8)]
-        starts = np.concatenate(([0], np.cumsum(lengths)[:-1])).astype(np.int64)
+        starts = np.cumsum(lengths) - lengths
         return cls(tuple(sequences), codes, starts, lengths)
 
     @property
@@ -127,8 +127,7 @@ class EncodedBatch:
         sums[self.starts] = np.where(self.lengths > width, sums[self.starts], whole)
         # Pairs of bounds: windows that stay inside, then those that would cross into the next one.
         bounds = np.column_stack((self.starts, self.starts + n_windows)).ravel()
-        if bounds[-1] == len(values):
-            bounds = bounds[:-1]
+        bounds = bounds[bounds < len(values)]
         return np.minimum.reduceat(sums, bounds)[::2], np.maximum.reduceat(sums, bounds)[::2]
 
 

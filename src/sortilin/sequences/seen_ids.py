@@ -15,7 +15,7 @@ _HASH_BYTES = 16  # of a billion long ids, two share a hash with a chance below 
 _SETUP = (
     "PRAGMA journal_mode = OFF",
     "PRAGMA synchronous = OFF",
-    "PRAGMA cache_size = -32000",  # KiB: about a million ids; more of them go to disk
+    "PRAGMA cache_size = -4000",  # KiB; the rest is on disk, so that memory does not grow
     "CREATE TABLE seen (key BLOB PRIMARY KEY, record INTEGER) WITHOUT ROWID",
     "BEGIN",
 )

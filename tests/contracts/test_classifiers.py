@@ -1,0 +1,291 @@
+"""Every registered classifier by the contract; then each against the library that fits it."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from sortilin import registry
+from sortilin.classifiers.boosting import _largest_float32_not_above
+from sortilin.errors import MissingDependencyError
+from sortilin.evaluation import calibration
+from sortilin.interfaces import Classifier, DoubleArray, FloatArray, IntArray
+
+NAMES = registry.names("classifier")
+N_CLASSES = (2, 3, 4)
+N_FEATURES = 9
+SEED = 11
+
+QUICK: dict[str, dict[str, Any]] = {
+    "svm": {"c": (1.0,), "gamma": ("scale",)},
+    "boosting": {"rounds": 30, "smallest_leaf": 5},
+}
+ONNX_TOLERANCE = {"svm": 1e-4}
+ELSE_TOLERANCE = 1e-5
+
+
+class Blobs(NamedTuple):
+    """Overlapping clouds of points, one a class, of unequal sizes."""
+
+    x: FloatArray
+    y: IntArray
+    x_new: FloatArray
+    y_new: IntArray
+
+
+class Fitted(NamedTuple):
+    classifier: Classifier
+    blobs: Blobs
+    n_classes: int
+
+
+def blobs(n_classes: int) -> Blobs:
+    rng = np.random.default_rng(n_classes)
+    centres = 1.6 * rng.normal(size=(n_classes, N_FEATURES))
+    y = np.repeat(np.arange(n_classes), 60 + 30 * np.arange(n_classes))
+    y = rng.permutation(y).astype(np.int64)
+    # Columns of very different scale, as descriptors are; the last one says nothing.
+    scale = np.logspace(-2, 3, N_FEATURES)
+    x = ((centres[y] + rng.normal(size=(len(y), N_FEATURES))) * scale + 3).astype(np.float32)
+    x[:, -1] = 5
+    half = len(y) // 2
+    return Blobs(x[:half], y[:half], x[half:], y[half:])
+
+
+def fit(name: str, n_classes: int, *, seed: int = SEED) -> Classifier:
+    variant = registry.get("classifier", name)
+    classifier: Classifier = variant(variant.Config(**QUICK.get(name, {})))
+    given_rows = blobs(n_classes)
+    classifier.fit(given_rows.x, given_rows.y, n_classes=n_classes, seed=seed)
+    return classifier
+
+
+fit_once = cache(fit)
+
+
+def onnx_scores(graph: bytes, x: FloatArray) -> NDArray[np.float32]:
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    (scores,) = session.run(None, {"features": x})
+    return np.asarray(scores)
+
+
+@pytest.fixture(params=[(name, c) for name in NAMES for c in N_CLASSES], ids=lambda p: f"{p[0]}-{p[1]}")
+def fitted(request: pytest.FixtureRequest) -> Fitted:
+    name, n_classes = request.param
+    return Fitted(fit_once(name, n_classes), blobs(n_classes), n_classes)
+
+
+def test_learns_and_keeps_the_order_of_classes(fitted: Fitted) -> None:
+    classifier, data, n_classes = fitted
+    calibrate = calibration.fit(classifier.scores(data.x), data.y, n_classes=n_classes)
+    predicted = calibrate(classifier.scores(data.x_new)).argmax(axis=1)
+    assert (predicted == data.y_new).mean() > 0.9
+    assert set(predicted) == set(range(n_classes))
+
+
+def test_two_classes_have_one_score_that_is_positive_for_class_1(fitted: Fitted) -> None:
+    scores = fitted.classifier.scores(fitted.blobs.x_new)
+    assert scores.dtype == np.float64
+    assert np.isfinite(scores).all()
+    if fitted.n_classes == 2:
+        assert scores.shape == (len(fitted.blobs.y_new), 1)
+        assert ((scores[:, 0] > 0) == (fitted.blobs.y_new == 1)).mean() > 0.9
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("n_classes", N_CLASSES)
+def test_onnx_graph_gives_the_scores(name: str, n_classes: int) -> None:
+    classifier, x = fit_once(name, n_classes), blobs(n_classes).x_new
+    found = onnx_scores(classifier.to_onnx(), x)
+    assert found.dtype == np.float32
+    assert found == pytest.approx(classifier.scores(x), abs=ONNX_TOLERANCE.get(name, ELSE_TOLERANCE))
+
+
+def test_row_alone_has_the_scores_of_the_row_in_the_batch(fitted: Fitted) -> None:
+    x = fitted.blobs.x_new[:40]
+    for scores in (fitted.classifier.scores, lambda x: onnx_scores(fitted.classifier.to_onnx(), x)):
+        alone = np.concatenate([scores(row[None]) for row in x[:5]])
+        assert alone == pytest.approx(scores(x)[:5], abs=ELSE_TOLERANCE)
+
+
+def test_same_seed_fits_the_same(fitted: Fitted, request: pytest.FixtureRequest) -> None:
+    name, n_classes = request.node.callspec.params["fitted"]
+    again = fit(name, n_classes)
+    for key, array in fitted.classifier.arrays().items():
+        assert np.array_equal(array, again.arrays()[key]), key
+    assert again.to_onnx() == fitted.classifier.to_onnx()
+    assert again.chosen == fitted.classifier.chosen
+
+
+def test_arrays_are_plain_numbers(fitted: Fitted) -> None:
+    arrays = fitted.classifier.arrays()
+    assert arrays
+    for name, array in arrays.items():
+        assert isinstance(array, np.ndarray), name
+        assert array.dtype.kind in "iuf", name
+
+
+def test_arrays_are_not_a_handle_on_the_classifier(fitted: Fitted) -> None:
+    before = fitted.classifier.scores(fitted.blobs.x_new)
+    fitted.classifier.arrays().clear()
+    assert np.array_equal(fitted.classifier.scores(fitted.blobs.x_new), before)
+
+
+def test_chosen_config_fits_the_same_again(fitted: Fitted) -> None:
+    again: Classifier = type(fitted.classifier)(fitted.classifier.chosen_config())
+    again.fit(fitted.blobs.x, fitted.blobs.y, n_classes=fitted.n_classes, seed=SEED)
+    x = fitted.blobs.x_new
+    assert np.array_equal(again.scores(x), fitted.classifier.scores(x))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unknown_option_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        registry.get("classifier", name).Config(no_such_option=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "message"),
+    [
+        ("svm", "sklearn.svm", "training an SVM needs scikit-learn: pip install 'sortilin[train]'"),
+        ("boosting", "lightgbm", "training boosted trees needs lightgbm: pip install 'sortilin[train]'"),
+    ],
+)
+def test_package_that_is_missing_is_named(
+    name: str, package: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingDependencyError) as caught:
+        fit(name, 2)
+    assert str(caught.value) == message
+
+
+def test_onnx_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingDependencyError, match=r"writing a model needs onnx"):
+        fit_once("svm", 2).to_onnx()
+
+
+# --- support vector machine
+
+
+def standardized(x: FloatArray, like: FloatArray) -> DoubleArray:
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(like.astype(np.float64))
+    return np.asarray(scaler.transform(x.astype(np.float64)))
+
+
+@pytest.mark.parametrize("n_classes", N_CLASSES)
+def test_svm_decides_as_scikit_learn(n_classes: int) -> None:
+    from sklearn.svm import SVC
+
+    data = blobs(n_classes)
+    machine = SVC(C=1.0, gamma="scale", class_weight="balanced", decision_function_shape="ovo")
+    machine.fit(standardized(data.x, data.x), data.y)
+    expected = machine.decision_function(standardized(data.x_new, data.x)).reshape(len(data.y_new), -1)
+    assert fit_once("svm", n_classes).scores(data.x_new) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("n_classes", [3, 4])
+def test_svm_score_of_a_pair_is_positive_for_its_first_class(n_classes: int) -> None:
+    data = blobs(n_classes)
+    scores = fit_once("svm", n_classes).scores(data.x_new)
+    for column, (first, second) in enumerate(combinations(range(n_classes), 2)):
+        assert (scores[data.y_new == first, column] > 0).mean() > 0.9
+        assert (scores[data.y_new == second, column] < 0).mean() > 0.9
+
+
+def svm_config(**options: Any) -> Any:
+    return registry.get("classifier", "svm").Config(**options)
+
+
+def fitted_svm(config: Any, data: Blobs, n_classes: int) -> Classifier:
+    machine: Classifier = registry.get("classifier", "svm")(config)
+    machine.fit(data.x, data.y, n_classes=n_classes, seed=SEED)
+    return machine
+
+
+def test_svm_search_is_recorded_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    from joblib import parallel_config  # type: ignore[import-untyped]
+    from sklearn import model_selection
+
+    data, search = blobs(3), {"search_folds": 3, "search_metric": "f1_macro"}
+    with parallel_config(backend="threading"):  # processes take seconds to start
+        searched = fitted_svm(svm_config(c=(0.001, 1.0), gamma=("scale", 100.0), **search), data, 3)
+    assert set(searched.chosen) == {"c", "gamma", "f1_macro"}
+    assert (searched.chosen["c"], searched.chosen["gamma"]) == (1.0, "scale")
+    assert 0.8 < searched.chosen["f1_macro"] <= 1
+    assert searched.chosen_config() == svm_config(c=(1.0,), gamma=("scale",), **search)
+
+    monkeypatch.setattr(model_selection, "GridSearchCV", None)
+    again = fitted_svm(searched.chosen_config(), data, 3)
+    assert np.array_equal(again.scores(data.x_new), searched.scores(data.x_new))
+    assert again.chosen == {"c": 1.0, "gamma": "scale"}
+
+
+@pytest.mark.parametrize(("gamma", "expected"), [("auto", 1 / N_FEATURES), (0.25, 0.25)])
+def test_svm_kernel_width_is_the_one_asked_for(gamma: Any, expected: float) -> None:
+    machine = fitted_svm(svm_config(c=(1.0,), gamma=(gamma,)), blobs(2), 2)
+    assert machine.arrays()["gamma"] == pytest.approx(expected)
+
+
+def test_svm_learns_nothing_from_constant_features_and_does_not_fail() -> None:
+    x, y = np.full((20, 3), 7, dtype=np.float32), np.repeat([0, 1], 10)
+    machine = fitted_svm(svm_config(**QUICK["svm"]), Blobs(x, y, x, y), 2)
+    assert machine.arrays()["gamma"] == 1.0  # as scikit-learn has it where the variance is 0
+    assert len(set(machine.scores(x)[:, 0])) == 1
+
+
+# --- boosted trees
+
+
+@pytest.mark.parametrize("n_classes", N_CLASSES)
+def test_boosting_scores_as_lightgbm(n_classes: int) -> None:
+    import lightgbm
+
+    data, classifier = blobs(n_classes), fit_once("boosting", n_classes)
+    counts = np.bincount(data.y)
+    weight = (len(data.y) / (n_classes * counts))[data.y]
+    parameters = classifier._parameters(n_classes, SEED)  # type: ignore[attr-defined]
+    dataset = lightgbm.Dataset(data.x, data.y, weight=weight)
+    booster = lightgbm.train(parameters, dataset, QUICK["boosting"]["rounds"])
+    raw = np.asarray(booster.predict(data.x_new, raw_score=True))
+    expected = raw.reshape(len(data.y_new), -1)
+    assert classifier.scores(data.x_new) == pytest.approx(expected, abs=1e-5)
+
+
+def test_boosting_too_few_rows_for_a_split_give_one_score() -> None:
+    x = np.arange(12, dtype=np.float32).reshape(-1, 1)
+    y = np.repeat(np.arange(3), 4)
+    classifier: Classifier = registry.get("classifier", "boosting")()
+    classifier.fit(x, y, n_classes=3, seed=SEED)
+    assert len(np.unique(classifier.scores(x), axis=0)) == 1
+    assert onnx_scores(classifier.to_onnx(), x) == pytest.approx(classifier.scores(x), abs=1e-5)
+
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+@given(threshold=st.floats(-LARGEST, LARGEST), x=st.floats(width=32, allow_nan=False, allow_infinity=False))
+@example(threshold=0.1, x=0.0)
+@example(threshold=1e-35, x=0.0)
+@example(threshold=-0.0, x=0.0)
+@example(threshold=5e-324, x=0.0)
+def test_boosting_rounded_threshold_asks_the_same_question(threshold: float, x: float) -> None:
+    rounded = _largest_float32_not_above(threshold)
+    assert float(np.float32(rounded)) == rounded
+    near = np.float32(threshold)
+    neighbours = [np.nextafter(near, np.float32(way)) for way in (-LARGEST, LARGEST)]
+    for value in (x, float(near), *map(float, neighbours)):
+        assert (value <= threshold) == (value <= rounded)

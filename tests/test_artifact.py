@@ -1,0 +1,296 @@
+"""Model folders: what is written is read back, what is wrong is said, nothing is left half-written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from sortilin import artifact
+from sortilin.artifact import ModelFolder
+from sortilin.errors import ModelFolderError, OutputError
+
+ARRAYS: dict[str, Any] = {
+    "calibration.weights": np.array([[-0.5, 0.5]]),
+    "calibration.bias": np.array([0.25, -0.25]),
+    "training_hashes": np.array([1, 2**63], dtype=np.uint64),
+    "classifier.gamma": np.array(0.125, dtype=np.float32),
+    "classifier.transposed": np.arange(6, dtype=np.int32).reshape(2, 3).T,
+}
+DESCRIBED: dict[str, Any] = {
+    "sortilin_version": "0.1.0",
+    "task": "custom",
+    "classes": ["a", "b"],
+    "features": {"name": "length", "config": {}, "n_features": 1},
+    "classifier": {"name": "svm", "config": {}, "chosen": {}},
+    "training_data": {"name": "Größe.csv", "lengths": [5, 50]},
+    "seed": 1,
+    "metrics": {"macro_f1": 0.5},
+}
+FILES = {"model.onnx", "arrays.safetensors", "README.md", "config.yaml"}
+
+
+def write(path: Path, **changes: Any) -> ModelFolder:
+    given = {"graph": b"a graph", "arrays": ARRAYS, "card": "# Card é\n", "extra": {"config.yaml": "x: 1\n"}}
+    return artifact.write(path, DESCRIBED, **{**given, **changes})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write(tmp_path / "model").path
+
+
+def listing(path: Path) -> list[str]:
+    return sorted(entry.name for entry in path.iterdir())
+
+
+def described_as(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Rewrite model.json after a change to its content."""
+    content = json.loads((folder / "model.json").read_text())
+    change(content)
+    (folder / "model.json").write_text(json.dumps(content))
+
+
+def fault_of(folder: Path) -> str:
+    with pytest.raises(ModelFolderError) as caught:
+        artifact.read(folder)
+    return str(caught.value)
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    written = write(tmp_path / "deep" / "down" / "model")
+    found = artifact.read(written.path)
+    assert found == written
+    assert found.graph == b"a graph"
+    assert found.card == "# Card é\n"
+    assert {key: found.description[key] for key in DESCRIBED} == DESCRIBED
+    assert found.description["format"] == "sortilin-model"
+    assert found.description["format_version"] == 1
+    assert set(found.description["files"]) == FILES
+    for name, array in ARRAYS.items():
+        assert found.array(name).dtype == array.dtype
+        assert np.array_equal(found.array(name), array)
+    assert np.array_equal(found.calibration().weights, ARRAYS["calibration.weights"])
+    assert np.array_equal(found.calibration().bias, ARRAYS["calibration.bias"])
+
+
+def test_checksum_is_that_of_the_description_and_covers_every_file(folder: Path, tmp_path: Path) -> None:
+    checksum = artifact.read(folder).checksum
+    assert checksum == hashlib.sha256((folder / "model.json").read_bytes()).hexdigest()
+    assert write(tmp_path / "same").checksum == checksum
+    for change in ({"graph": b"another"}, {"card": "#"}, {"arrays": {**ARRAYS, "more": np.ones(1)}}):
+        assert write(tmp_path / "other", **change).checksum != checksum
+
+
+def test_folder_holds_no_pickle(folder: Path) -> None:
+    assert set(listing(folder)) == FILES | {"model.json"}
+    assert set(load_file(folder / "arrays.safetensors")) == set(ARRAYS)
+
+
+def test_object_array_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="object"):
+        write(tmp_path / "model", arrays={"x": np.array([{}])})
+    assert listing(tmp_path) == []
+
+
+# --- what is wrong is said
+
+
+def test_absent_folder_is_named(tmp_path: Path) -> None:
+    assert fault_of(tmp_path / "no") == f"{tmp_path / 'no'} is not a model folder: it does not exist"
+
+
+def test_file_in_place_of_a_folder_is_named(folder: Path) -> None:
+    path = folder / "model.json"
+    assert fault_of(path) == f"{path} is not a model folder: it is a file"
+
+
+def test_folder_without_description_is_named(tmp_path: Path) -> None:
+    assert fault_of(tmp_path) == f"{tmp_path} is not a model folder: it holds no model.json"
+
+
+def test_description_that_is_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model.json").mkdir()
+    assert fault_of(tmp_path) == f"{tmp_path / 'model.json'} cannot be read: Is a directory"
+
+
+@pytest.mark.parametrize("content", [b"", b'{"format": "sortilin-mod', b"\xff\xfe\x00", b"MZ\x90\x00"])
+def test_description_that_is_no_json_is_damaged(folder: Path, content: bytes) -> None:
+    (folder / "model.json").write_bytes(content)
+    assert fault_of(folder).startswith(f"{folder / 'model.json'} is damaged: not JSON (")
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "null", '"sortilin-model"', '{"format": "onnx"}'])
+def test_description_of_something_else_is_foreign(folder: Path, content: str) -> None:
+    (folder / "model.json").write_text(content)
+    expected = 'does not describe a sortilin model: no "format": "sortilin-model"'
+    assert fault_of(folder) == f"{folder / 'model.json'} {expected}"
+
+
+def test_newer_version_says_who_wrote_it_and_the_remedy(folder: Path) -> None:
+    described_as(folder, lambda d: d.update(format_version=2, sortilin_version="9.1"))
+    assert fault_of(folder) == (
+        f"{folder / 'model.json'} has format version 2, written by sortilin 9.1; "
+        "this one reads up to 1: pip install --upgrade sortilin"
+    )
+
+
+@pytest.mark.parametrize("key", ["task", "classes", "seed", "metrics"])
+def test_missing_key_is_named(folder: Path, key: str) -> None:
+    described_as(folder, lambda d: d.pop(key))
+    assert fault_of(folder) == f"{folder / 'model.json'} is damaged: it lacks {key}"
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("features", "features.name, features.config, features.n_features"),
+        ("training_data", "training_data.name, training_data.lengths"),
+        ("classifier", "classifier.name"),
+    ],
+)
+def test_missing_key_of_a_nested_table_is_named(folder: Path, key: str, expected: str) -> None:
+    for empty in ({}, None, "text"):
+        described_as(folder, lambda d, empty=empty: d.update({key: empty}))
+        assert fault_of(folder) == f"{folder / 'model.json'} is damaged: it lacks {expected}"
+    described_as(folder, lambda d: d.pop(key))
+    assert fault_of(folder).endswith(f"it lacks {expected}")
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, "it lacks model.onnx, arrays.safetensors, README.md"),
+        ({"model.onnx": "", "README.md": ""}, "it lacks arrays.safetensors"),
+        (None, "'files' is no table of names and SHA-256"),
+        (["model.onnx", "arrays.safetensors", "README.md"], "'files' is no table of names and SHA-256"),
+        ({"model.onnx": 1, "arrays.safetensors": 2, "README.md": None}, "'files' is no table of names and"),
+    ],
+)
+def test_list_of_files_that_is_none_is_damaged(folder: Path, files: Any, expected: str) -> None:
+    described_as(folder, lambda d: d.update(files=files))
+    assert f"{folder / 'model.json'} is damaged: {expected}" in fault_of(folder)
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    assert fault_of(folder) == f"the model folder {folder} is damaged: {name} is missing"
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_changed_byte_is_found_and_both_checksums_are_shown(folder: Path, name: str) -> None:
+    expected = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    content = bytearray((folder / name).read_bytes())
+    content[-1] ^= 1
+    (folder / name).write_bytes(content)
+    found = hashlib.sha256(content).hexdigest()
+    assert fault_of(folder) == (
+        f"{folder / name} is damaged: its SHA-256 is {found[:12]}…, model.json expects {expected[:12]}…"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside", "/etc/hostname", "./model.onnx", "sub/../model.onnx", "..", ".", "", "a\0b"]
+)
+def test_file_outside_of_the_folder_is_never_read(folder: Path, name: str) -> None:
+    (folder.parent / "outside").write_text("secret")
+    known = hashlib.sha256(b"secret").hexdigest()
+    described_as(folder, lambda d: d["files"].update({name: known}))
+    assert fault_of(folder) == f"the model folder {folder} is damaged: {name} is missing"
+
+
+def test_array_that_is_not_there_is_named(folder: Path) -> None:
+    with pytest.raises(ModelFolderError, match=r"arrays\.safetensors: cannot read 'classifier\.nothing'"):
+        artifact.read(folder).array("classifier.nothing")
+
+
+def test_arrays_that_are_no_safetensors_are_named(folder: Path) -> None:
+    (folder / "arrays.safetensors").write_bytes(b"\x80\x04K\x01.")  # a pickle
+    digest = hashlib.sha256(b"\x80\x04K\x01.").hexdigest()
+    described_as(folder, lambda d: d["files"].update({"arrays.safetensors": digest}))
+    with pytest.raises(ModelFolderError, match=r"arrays\.safetensors: cannot read 'calibration\.weights'"):
+        artifact.read(folder).calibration()
+
+
+# --- nothing is left half-written
+
+
+def test_new_folder_takes_the_place_of_the_old_one_whole(folder: Path) -> None:
+    (folder / "notes.txt").write_text("of the old one")
+    write(folder, card="# New\n")
+    assert artifact.read(folder).card == "# New\n"
+    assert listing(folder.parent) == ["model"]
+    assert "notes.txt" not in listing(folder)
+
+
+def refuse_after(n_calls: int, real: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, but the disk is full from the given call on."""
+    calls = iter(range(n_calls))
+
+    def refusing(*args: Any, **options: Any) -> Any:
+        if next(calls, None) is None:
+            raise OSError(28, "No space left on device")
+        return real(*args, **options)
+
+    return refusing
+
+
+@pytest.mark.parametrize(
+    ("method", "n_calls"),
+    [("mkdir", 1), ("write_bytes", 0), ("write_bytes", 3), ("rename", 0), ("rename", 1)],
+)
+def test_failure_keeps_the_old_folder_and_leaves_nothing_else(
+    folder: Path, method: str, n_calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = artifact.read(folder)
+    real = getattr(Path, method)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, method, refuse_after(n_calls, real))
+        with pytest.raises(OutputError) as caught:
+            write(folder, card="# New\n")
+    assert str(caught.value) == f"the model folder {folder} cannot be written: No space left on device"
+    assert artifact.read(folder) == before
+    assert listing(folder.parent) == ["model"]
+
+
+def test_interrupt_keeps_the_old_folder_and_leaves_nothing_else(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_path: Path, _content: bytes) -> int:
+        raise KeyboardInterrupt
+
+    before = artifact.read(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write(folder, card="# New\n")
+    assert artifact.read(folder) == before
+    assert listing(folder.parent) == ["model"]
+
+
+def test_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"the model folder .*file/model cannot be written: "):
+        write(tmp_path / "file" / "model")
+
+
+def test_moved_folder_is_still_whole(folder: Path, tmp_path: Path) -> None:
+    checksum = artifact.read(folder).checksum
+    moved = shutil.copytree(folder, tmp_path / "elsewhere")
+    assert artifact.read(moved).checksum == checksum
+
+
+def test_hashes_tell_sequences_apart_and_stay_what_they_are() -> None:
+    hashes = artifact.sequence_hashes(["MKV", "MKVL", "MKV"])
+    assert hashes.dtype == np.uint64
+    assert hashes[0] == hashes[2] != hashes[1]
+    # Stored in model folders: another value would lose every `trained_on` flag.
+    assert hashes[0] == int.from_bytes(hashlib.blake2b(b"MKV", digest_size=8).digest(), "little")

@@ -1,0 +1,541 @@
+"""Experiments on a tiny set: a folder that serves, figures that come again, and no look at test data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import sortilin
+import tiny
+from sortilin import artifact, registry
+from sortilin.errors import (
+    ConfigError,
+    DatasetError,
+    LabelError,
+    OutputError,
+    SortilinError,
+    UnknownNameError,
+)
+from sortilin.evaluation import calibration
+from sortilin.experiment import Component, ExperimentConfig, read_config, run, validate
+from sortilin.experiment.run import Outcome
+from sortilin.experiment.validate import Problem
+from sortilin.interfaces import FloatArray
+
+CLASSIFIERS: dict[str, dict[str, Any]] = {
+    "svm": {"c": [1.0], "gamma": ["scale"]},
+    "boosting": {"rounds": 15, "smallest_leaf": 5},
+}
+TRAINING = tiny.labelled(1, 30)
+NEW = tiny.labelled(2, 4)
+
+
+def config(data: Path | str, classifier: str = "boosting", **changes: Any) -> ExperimentConfig:
+    given = {
+        "task": "custom",
+        "data": str(data),
+        "features": {"name": "composition"},
+        "classifier": {"name": classifier, "options": CLASSIFIERS.get(classifier, {})},
+        "seed": 7,
+        "folds": 3,
+        "baselines": False,
+        "holdout": 0,
+    }
+    return ExperimentConfig.model_validate({**given, **changes})
+
+
+class Finished(NamedTuple):
+    """An experiment that was run in full: hold-out, baselines, two test sets."""
+
+    folder: artifact.ModelFolder
+    outcome: Outcome
+    measured: dict[str, Any]
+    stages: set[str]
+
+
+@pytest.fixture(scope="module", params=CLASSIFIERS)
+def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    place = tmp_path_factory.mktemp(request.param)
+    data = tiny.write_table(place / "train.csv", TRAINING)
+    mixed = tiny.write_table(place / "mixed.csv", NEW + TRAINING[:5])
+    new = tiny.write_table(place / "new.csv", NEW)
+    asked = config(data, request.param, tests=[str(mixed), str(new)], baselines=True, holdout=0.2)
+    stages: set[str] = set()
+    folder, outcome = run(asked, place / "runs" / "model", on_progress=lambda stage, *_: stages.add(stage))
+    return Finished(folder, outcome, json.loads((folder.path / "metrics.json").read_text()), stages)
+
+
+def refused(asked: ExperimentConfig, out: Path, error: type[SortilinError] = SortilinError) -> str:
+    """What a run says that is refused; nothing was fitted, and nothing is left."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in registry.names("classifier"):
+            patch.setattr(registry.get("classifier", name), "fit", None)
+        with pytest.raises(error) as caught:
+            run(asked, out)
+    return str(caught.value)
+
+
+# --- the folder
+
+
+def test_folder_loads_and_predicts(finished: Finished) -> None:
+    model = sortilin.load(finished.folder.path)
+    assert model.classes == ("acidic", "basic", "greasy")
+    found = model.predict([sequence for _, sequence in NEW])
+    n_right = sum(p.label == label for p, (label, _) in zip(found, NEW, strict=True))
+    assert n_right >= len(NEW) - 1
+    assert all("trained_on" not in p.flags for p in found)
+    assert model.predict([TRAINING[3][1]])[0].flags == ("trained_on",)
+
+
+def test_predictions_are_those_of_the_scored_test(finished: Finished) -> None:
+    model = sortilin.load(finished.folder.path)
+    table = model.predict_proba([sequence for _, sequence in NEW])
+    y = np.array([model.classes.index(label) for label, _ in NEW])
+    log_loss = -np.log(table[np.arange(len(y)), y]).mean()
+    evaluation = finished.outcome.tests[-1].evaluation
+    assert evaluation.metrics["log_loss"] == pytest.approx(log_loss, abs=1e-4)
+
+
+def test_description_says_what_was_run(finished: Finished) -> None:
+    described = finished.folder.description
+    lengths = [len(sequence) for _, sequence in TRAINING]
+    assert described["training_data"]["n"] == 90
+    assert described["training_data"]["classes"] == {"acidic": 30, "basic": 30, "greasy": 30}
+    assert described["training_data"]["lengths"] == [min(lengths), max(lengths)]
+    assert described["features"] == {"name": "composition", "config": {}, "n_features": 20}
+    assert described["seed"] == 7
+    first = finished.measured["rows"][0]
+    folds = [fold["metrics"]["macro_f1"] for fold in first["folds"]]
+    assert described["metrics"]["macro_f1"] == pytest.approx(np.mean(folds), abs=1e-4)
+
+
+def test_same_configuration_gives_the_same_figures(finished: Finished, tmp_path: Path) -> None:
+    again, _ = run(read_config(finished.folder.path / "config.yaml"), tmp_path / "again")
+    found = json.loads((again.path / "metrics.json").read_text())
+    assert (found["rows"], found["tests"]) == (finished.measured["rows"], finished.measured["tests"])
+    same = ("model.onnx", "arrays.safetensors", "config.yaml")
+    for name in same:
+        assert again.description["files"][name] == finished.folder.description["files"][name], name
+
+
+def test_another_seed_gives_other_splits(finished: Finished, tmp_path: Path) -> None:
+    asked = finished.outcome.config.model_copy(update={"seed": 8, "baselines": False, "tests": ()})
+    _, other = run(asked, tmp_path / "other")
+    before, after = (o.rows[0].cross_validation.fold for o in (finished.outcome, other))
+    assert not np.array_equal(before, after)
+
+
+def test_card_has_the_tables(finished: Finished) -> None:
+    card, name = finished.folder.card, finished.outcome.config.classifier.name
+    assert card.startswith(f"# custom: {name} on composition\n")
+    for heading in ("Intended use", "Limits", "Training data", "Measured", "How it was made"):
+        assert f"\n## {heading}\n" in card
+    metrics = "macro-F1 | accuracy | ROC-AUC | precision | recall | MCC | ECE |"
+    assert card.count(f"| model | {metrics}") == 2  # cross-validation and hold-out
+    assert f"| test set | part | n | {metrics}" in card
+    assert "| class | precision | recall | F1 | ROC-AUC | n |" in card
+    assert "| true | acidic | basic | greasy |" in card
+    assert "3-fold stratified cross-validation (seed 7), mean ± standard deviation over folds, n = 90" in card
+    assert "One stratified hold-out of 20% (seed 7, n = 18):" in card
+    for model in (f"{name} on composition", "boosting on length alone", "boosting on composition alone"):
+        assert card.count(f"| {model} |") == 2
+    value = finished.outcome.rows[0].cross_validation
+    assert (
+        f"| {name} on composition | {value.mean('macro_f1'):.3f} ± {value.spread('macro_f1'):.3f} |" in card
+    )
+
+
+def test_baselines_stand_beside_the_model(finished: Finished) -> None:
+    model, length, composition = finished.outcome.rows
+    assert (length.model, composition.model) == ("boosting on length alone", "boosting on composition alone")
+    assert model.cross_validation.pooled.metrics["accuracy"] > 0.9
+    assert length.cross_validation.pooled.metrics["accuracy"] < 0.6
+    for row in finished.outcome.rows:
+        assert row.holdout is not None
+        assert row.holdout.n == 18
+        assert row.cross_validation.pooled.n == sum(fold.n for fold in row.cross_validation.folds) == 90
+
+
+def test_training_sequences_in_a_test_set_are_scored_apart(finished: Finished) -> None:
+    n_new = len(NEW)
+    found = [(Path(t.name).name, t.n_removed, t.evaluation.n) for t in finished.outcome.tests]
+    assert found == [("mixed.csv", 0, n_new + 5), ("mixed.csv", 5, n_new), ("new.csv", 0, n_new)]
+    assert finished.outcome.tests[1].evaluation == finished.outcome.tests[2].evaluation
+    assert "| without 5 training sequences | 12 |" in finished.folder.card
+
+
+def test_progress_tells_the_stages(finished: Finished) -> None:
+    name = finished.outcome.config.classifier.name
+    assert {"features", f"measuring {name} on composition", "fitting on all sequences"} <= finished.stages
+
+
+def test_test_set_may_hold_a_part_of_the_classes(tmp_path: Path) -> None:
+    data = tiny.write_table(tmp_path / "train.csv", TRAINING)
+    one = tiny.write_table(tmp_path / "one.csv", [("Basic", NEW[1][1])])
+    _, outcome = run(config(data, "svm", tests=[str(one)]), tmp_path / "model")
+    (test,) = outcome.tests
+    assert test.evaluation.n == 1
+    assert [values["support"] for values in test.evaluation.per_class.values()] == [0, 1, 0]
+
+
+def test_labelled_task_uses_its_own_classes(tmp_path: Path) -> None:
+    rows = [("ACP" if label == "basic" else "0", sequence) for label, sequence in TRAINING]
+    data = tiny.write_table(tmp_path / "train.csv", rows)
+    folder, outcome = run(config(data, "svm", task="anticancer"), tmp_path / "model")
+    assert folder.description["classes"] == ["not_anticancer", "anticancer"]
+    assert outcome.data.class_counts == {"not_anticancer": 60, "anticancer": 30}
+    assert "| model | MCC | accuracy | SN | SP |" in folder.card
+
+
+# --- nothing that is measured on chose anything
+
+
+class Spy:
+    """Records the rows that any classifier is fitted on, as bytes."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, classifier: str) -> None:
+        variant = registry.get("classifier", classifier)
+        self.fits: list[set[bytes]] = []
+        self.scored_after_fit: list[tuple[int, set[bytes]]] = []
+        real_fit, real_scores = variant.fit, variant.scores
+
+        def fit(this: Any, x: FloatArray, y: Any, **options: Any) -> None:
+            self.fits.append(_rows(x))
+            this.number = len(self.fits) - 1
+            real_fit(this, x, y, **options)
+
+        def scores(this: Any, x: FloatArray) -> Any:
+            self.scored_after_fit.append((this.number, _rows(x)))
+            return real_scores(this, x)
+
+        patch.setattr(variant, "fit", fit)
+        patch.setattr(variant, "scores", scores)
+
+
+def _rows(x: FloatArray) -> set[bytes]:
+    return {row.tobytes() for row in x}
+
+
+@pytest.fixture
+def problem() -> Problem:
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.repeat([0, 1, 2], 20))
+    x = (np.eye(3)[y] * 2 + rng.normal(size=(60, 3))).astype(np.float32)
+    return Problem(x, y, ("a", "b", "c"), 4, 3)
+
+
+@pytest.fixture(params=CLASSIFIERS)
+def spec(request: pytest.FixtureRequest) -> Component:
+    return Component(name=request.param, options=CLASSIFIERS[request.param])
+
+
+def test_scores_of_a_fold_come_from_a_fit_without_it(
+    problem: Problem, spec: Component, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spy = Spy(monkeypatch, spec.name)
+    measured = validate.cross_validate(spec, problem)
+    assert len(spy.fits) == len(spy.scored_after_fit) == 4
+    for fold, (number, scored) in enumerate(spy.scored_after_fit):
+        assert scored == _rows(problem.x[measured.fold == fold])
+        assert spy.fits[number] == _rows(problem.x[measured.fold != fold])
+    assert set().union(*(scored for _, scored in spy.scored_after_fit)) == _rows(problem.x)
+
+
+def test_fold_is_calibrated_on_the_scores_of_the_others(
+    problem: Problem, spec: Component, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted_on: list[set[bytes]] = []
+    real = calibration.fit
+
+    def fit(scores: Any, y: Any, *, n_classes: int) -> Any:
+        fitted_on.append(_rows(scores))
+        return real(scores, y, n_classes=n_classes)
+
+    monkeypatch.setattr(calibration, "fit", fit)
+    measured = validate.cross_validate(spec, problem)
+    assert len(fitted_on) == 4
+    for fold, used in enumerate(fitted_on):
+        assert used == _rows(measured.scores[measured.fold != fold])
+
+
+def test_hold_out_is_scored_once_by_a_fit_that_never_saw_it(
+    problem: Problem, spec: Component, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spy = Spy(monkeypatch, spec.name)
+    evaluation, _ = validate.hold_out(spec, problem, 0.25)
+    held_out = spy.scored_after_fit[-1][1]
+    assert evaluation.n == len(held_out) == 15
+    for rows in spy.fits:
+        assert not rows & held_out
+    for _, scored in spy.scored_after_fit[:-1]:
+        assert not scored & held_out
+
+
+def test_test_sets_influence_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tiny.write_table(tmp_path / "train.csv", TRAINING)
+    test = tiny.write_table(tmp_path / "test.csv", NEW)
+    asked = config(data, holdout=0.2, baselines=True)
+    without, _ = run(asked, tmp_path / "without")
+
+    spy = Spy(monkeypatch, "boosting")
+    with_test, _ = run(asked.model_copy(update={"tests": (str(test),)}), tmp_path / "with")
+    rows = _rows(registry.get("features", "composition")().transform([sequence for _, sequence in NEW]))
+    assert len(rows) == len(NEW)
+    assert not any(rows & fitted for fitted in spy.fits)
+    for name in ("model.onnx", "arrays.safetensors"):
+        assert with_test.description["files"][name] == without.description["files"][name]
+
+
+# --- errors before long work
+
+
+def test_unknown_names_offer_the_known_ones(tmp_path: Path) -> None:
+    data, out = tiny.write_table(tmp_path / "x.csv", TRAINING), tmp_path / "out"
+    for change, message in (
+        ({"task": "costum"}, "unknown task 'costum'; did you mean 'custom'?"),
+        ({"features": Component(name="peptides")}, "unknown features 'peptides'; did you mean 'peptide'?"),
+        ({"classifier": Component(name="sv")}, "unknown classifier 'sv'; did you mean 'svm'?"),
+    ):
+        asked = config(data).model_copy(update=change)
+        assert refused(asked, out, UnknownNameError).startswith(message)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "component", "message"),
+    [
+        (
+            "classifier",
+            {"name": "svm", "options": {"cost": 3}},
+            "classifier 'svm': cost: Extra inputs are not permitted (found 3)",
+        ),
+        (
+            "classifier",
+            {"name": "boosting", "options": {"leaves": 1}},
+            "classifier 'boosting': leaves: Input should be greater than or equal to 2 (found 1)",
+        ),
+        (
+            "features",
+            {"name": "paper71", "options": {"k": 2}},
+            "features 'paper71': k: Extra inputs are not permitted (found 2)",
+        ),
+    ],
+)
+def test_option_that_is_not_allowed_is_named(
+    kind: str, component: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    data = tiny.write_table(tmp_path / "x.csv", TRAINING)
+    assert refused(config(data, **{kind: component}), tmp_path / "out", ConfigError) == message
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"folds": 1}, "folds: Input should be greater than or equal to 2 (found 1)"),
+        ({"holdout": 0.6}, "holdout: Input should be less than or equal to 0.5 (found 0.6)"),
+        ({"seed": -1}, "seed: Input should be greater than or equal to 0 (found -1)"),
+        (
+            {"labels": "headers"},
+            "labels: Value error, choose from: auto, biotrainer, deeploc, pipe, column, ",
+        ),
+        ({"classifier": "svm"}, "classifier: Input should be a valid dictionary"),
+        ({"epochs": 5}, "epochs: Extra inputs are not permitted (found 5)"),
+    ],
+)
+def test_value_that_is_not_allowed_is_named_with_its_file(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(json.dumps({**config("x.csv").model_dump(mode="json"), **changes}))
+    with pytest.raises(ConfigError) as caught:
+        read_config(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "task: custom\n",
+            "{path}: features: Field required; classifier: Field required; seed: Field required",
+        ),
+        ("- custom\n", "{path} holds no mapping of options; found list"),
+        ("", "{path} holds no mapping of options; found NoneType"),
+        ("1: 2\n", "{path}: features: Field required; "),
+        ("task: [custom\n", "{path} is not YAML: while parsing a flow sequence"),
+        ("task: \udcff", "{path} is not YAML: 'utf-8' codec can't decode"),
+        ("task: !!python/object/apply:os.getcwd []", "{path} is not YAML: could not determine a constructor"),
+    ],
+)
+def test_file_that_is_no_configuration_is_named(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(ConfigError) as caught:
+        read_config(path)
+    assert message.format(path=path) in str(caught.value)
+
+
+def test_configuration_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_config(tmp_path / "no.yaml")
+    assert str(caught.value) == f"{tmp_path / 'no.yaml'} cannot be read: No such file or directory"
+
+
+def test_options_given_win_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(json.dumps(config("x.csv").model_dump(mode="json")))
+    assert read_config(path) == config("x.csv")
+    assert read_config(path, seed=0, holdout=None) == config("x.csv", seed=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "message"),
+    [
+        (
+            [*TRAINING, ("rare", "MKV"), ("rare", "MKL")],
+            {},
+            "class 'rare' has 2 sequences in {data}, fewer than the 3 folds; add sequences, leave the class "
+            "out, or use fewer folds (at least 2)",
+        ),
+        (
+            [*TRAINING, *([("rare", "MKVAA")] * 3)],
+            {"holdout": 0.3},
+            "class 'rare' has 3 sequences in {data}, of which a hold-out of 30% leaves 2, fewer than the 3 "
+            "folds; add sequences, leave the class out, or use fewer folds (at least 2) or a hold-out of 0",
+        ),
+        (
+            TRAINING[:30],
+            {"holdout": 0.05},
+            "a hold-out of 5% of {data} holds 2 sequences, fewer than the 3 classes; use a larger one, or 0 "
+            "for none",
+        ),
+        (
+            [("basic", sequence) for _, sequence in TRAINING],
+            {},
+            "all 90 records are 'basic'; a task needs at least 2 classes",
+        ),
+        (
+            [("ACP", sequence) for _, sequence in TRAINING],
+            {"task": "anticancer"},
+            "{data} holds one class only (anticancer); training needs at least two",
+        ),
+        ([*TRAINING, ("", "MKV")], {}, """{data}, record 91 ("p90") has no label in column 'label'"""),
+        (
+            [("basic", "MKV"), ("0", "MKL")],
+            {"task": "anticancer"},
+            "record 'p0': unknown label 'basic'; choose from: not_anticancer, anticancer",
+        ),
+    ],
+)
+def test_labels_that_cannot_be_learned_are_refused(
+    rows: list[tuple[str, str]], changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    data = tiny.write_table(tmp_path / "x.csv", rows)
+    found = refused(config(data, **changes), tmp_path / "out", LabelError)
+    assert found == message.format(data=data)
+    assert not (tmp_path / "out").exists()
+
+
+def test_class_as_large_as_the_folds_is_measured_without_a_warning(tmp_path: Path) -> None:
+    data = tiny.write_table(tmp_path / "x.csv", TRAINING[:9])
+    _, outcome = run(config(data, "svm"), tmp_path / "out")
+    assert [fold.n for fold in outcome.rows[0].cross_validation.folds] == [3, 3, 3]
+
+
+def test_search_that_has_too_few_rows_is_refused(tmp_path: Path) -> None:
+    data = tiny.write_table(tmp_path / "x.csv", TRAINING[:15])
+    search = Component(name="svm", options={"c": [1, 10], "gamma": ["scale"]})
+    asked = config(data).model_copy(update={"classifier": search})
+    with pytest.raises(ConfigError) as caught:
+        run(asked, tmp_path / "out")
+    assert str(caught.value) == (
+        "the search needs 5 training sequences of each class, one a fold; found 3: lower search_folds, or "
+        "give one value of c and of gamma"
+    )
+
+
+def test_test_set_of_other_classes_is_refused_before_any_fit(tmp_path: Path) -> None:
+    data = tiny.write_table(tmp_path / "x.csv", TRAINING)
+    test = tiny.write_table(tmp_path / "test.csv", [("acidc", "MKV"), ("basic", "MKL")])
+    found = refused(config(data, tests=[str(test)]), tmp_path / "out", LabelError)
+    assert found == (
+        "record 'p0': unknown label 'acidc'; did you mean 'acidic'? choose from: acidic, basic, greasy"
+    )
+
+
+def test_dataset_without_labels_is_refused(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SORTILIN_DATA_DIR", str(shared_data))
+    found = refused(config("psl-blind", task="localization"), shared_data / "out", LabelError)
+    assert found == "record 'SEQ01' has no label; training and evaluation need one for each"
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "message"),
+    [
+        ((), ConfigError, "task 'custom' has no data of its own: give labelled files with --data"),
+        (("acp", "psl"), ConfigError, "one dataset or files, not both; found acp, psl"),
+        (
+            ("psl:train",),
+            DatasetError,
+            "dataset 'psl' has no splits, so none is called 'train'; leave it out",
+        ),
+        (("no.csv",), SortilinError, "no.csv: there is no such file"),
+    ],
+)
+def test_data_that_cannot_be_had_is_refused(
+    data: tuple[str, ...],
+    error: type[SortilinError],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert refused(config("x.csv").model_copy(update={"data": data}), tmp_path / "out", error) == message
+
+
+# --- the place of the folder
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> ExperimentConfig:
+    return config(tiny.write_table(tmp_path / "x.csv", TRAINING), "svm")
+
+
+def test_folder_that_is_there_is_not_replaced_unasked(asked: ExperimentConfig, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    first, _ = run(asked, out)  # an empty folder is free
+    message = f"{out} exists and is not empty: choose another name, or pass --overwrite"
+    assert refused(asked, out, OutputError) == message
+    assert artifact.read(out) == first
+    again, _ = run(asked.model_copy(update={"seed": 8}), out, overwrite=True)
+    assert artifact.read(out) == again
+    assert again.description["seed"] == 8
+
+
+def test_folder_of_other_things_is_never_replaced(asked: ExperimentConfig, tmp_path: Path) -> None:
+    with pytest.raises(OutputError) as caught:
+        run(asked, tmp_path, overwrite=True)
+    assert str(caught.value) == (
+        f"{tmp_path} is no model folder, so it is not overwritten: choose another name"
+    )
+    assert (tmp_path / "x.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x.csv", "{out} is a file; a model folder needs a name of its own"),
+        ("x.csv/model", "{out} cannot be written: {parent} is a file, or there is no permission"),
+    ],
+)
+def test_place_that_cannot_be_written_is_refused(
+    name: str, message: str, asked: ExperimentConfig, tmp_path: Path
+) -> None:
+    out = tmp_path / name
+    assert refused(asked, out, OutputError) == message.format(out=out, parent=out.parent)

@@ -1,0 +1,276 @@
+"""Loading and predicting: what a record says, and that its answer is its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sortilin
+import tiny
+from sortilin import predictor
+from sortilin.errors import (
+    DuplicateIdError,
+    FormatError,
+    InputError,
+    ModelFolderError,
+    ResidueError,
+    UnknownNameError,
+)
+from sortilin.predictor import PRETRAINED, Predictor
+from sortilin.sequences import SequenceRecord, read_sequences
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+MELITTIN = "GIGAVLKVLTTGLPALISWIKRKRQQ"  # in the training data of the anticancer model
+CLASSES = {
+    "anticancer": ("not_anticancer", "anticancer"),
+    "localization": ("cytosol", "secreted", "mitochondrion", "nucleus"),
+}
+SAME = 1e-5
+
+
+@pytest.fixture(scope="module", params=sorted(CLASSES))
+def model(request: pytest.FixtureRequest) -> Predictor:
+    return sortilin.load(request.param)
+
+
+@pytest.fixture(scope="module")
+def localization() -> Predictor:
+    return sortilin.load("localization")
+
+
+@pytest.fixture(scope="module")
+def anticancer() -> Predictor:
+    return sortilin.load("anticancer")
+
+
+@pytest.fixture(scope="module")
+def sequences() -> list[str]:
+    return tiny.random_sequences(5, 40, shortest=5, longest=300)
+
+
+def test_bundled_models_are_the_two() -> None:
+    assert predictor.bundled() == tuple(sorted(CLASSES))
+
+
+def test_classes_are_those_of_the_task(model: Predictor) -> None:
+    assert model.classes == CLASSES[model.name]
+    assert model.classes_.tolist() == list(model.classes)
+    assert model.task == model.name
+
+
+def test_record_says_what_the_probabilities_say(model: Predictor, sequences: list[str]) -> None:
+    records, table = model.predict(sequences), model.predict_proba(sequences)
+    assert table.shape == (len(sequences), len(model.classes))
+    assert table.sum(axis=1) == pytest.approx(np.ones(len(sequences)))
+    assert [record.id for record in records] == [f"seq{n}" for n in range(1, len(sequences) + 1)]
+    for record, sequence, row in zip(records, sequences, table, strict=True):
+        assert tuple(record.probabilities) == model.classes
+        assert tuple(record.probabilities.values()) == pytest.approx(row.tolist(), abs=SAME)
+        assert record.label == model.classes[row.argmax()]
+        assert record.probability == max(record.probabilities.values())
+        assert record.length == len(sequence)
+
+
+def test_examples_get_the_classes_that_they_are_known_for() -> None:
+    for name, file in (("localization", "proteins.fasta"), ("anticancer", "peptides.fasta")):
+        records = list(read_sequences(EXAMPLES / file, labels="biotrainer"))
+        found = sortilin.load(name).predict(records)
+        assert [p.id for p in found] == [r.id for r in records]
+        n_right = sum(p.label == r.label for p, r in zip(found, records, strict=True))
+        assert n_right >= 10  # of 12
+
+
+def test_order_and_company_change_nothing(model: Predictor, sequences: list[str]) -> None:
+    table = model.predict_proba(sequences)
+    assert model.predict_proba(sequences[::-1])[::-1] == pytest.approx(table, abs=SAME)
+    alone = np.concatenate([model.predict_proba([sequence]) for sequence in sequences])
+    assert alone == pytest.approx(table, abs=SAME)
+
+
+@pytest.mark.parametrize(("max_residues", "max_sequences"), [(300, 2048), (200_000, 7), (1, 1)])
+def test_size_of_batches_changes_nothing(
+    model: Predictor,
+    sequences: list[str],
+    max_residues: int,
+    max_sequences: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected_table, expected = model.predict_proba(sequences), model.predict(sequences)
+    monkeypatch.setattr(predictor, "MAX_BATCH_RESIDUES", max_residues)
+    monkeypatch.setattr(predictor, "MAX_BATCH_SEQUENCES", max_sequences)
+    assert model.predict_proba(sequences) == pytest.approx(expected_table, abs=SAME)
+    found = model.predict(sequences)
+    for field in ("id", "label", "length", "flags"):
+        assert [getattr(p, field) for p in found] == [getattr(p, field) for p in expected]
+
+    records = [SequenceRecord(str(n), sequence) for n, sequence in enumerate(sequences)]
+    batches = list(model.predict_batches(records))
+    assert [p.id for batch in batches for p in batch] == [record.id for record in records]
+    for batch in batches:
+        assert len(batch) <= max_sequences
+        assert len(batch) == 1 or sum(p.length for p in batch) <= max_residues
+
+
+def test_stream_is_read_a_batch_at_a_time(anticancer: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictor, "MAX_BATCH_SEQUENCES", 3)
+    drawn: list[int] = []
+
+    def records() -> Any:
+        for n in range(100):
+            drawn.append(n)
+            yield SequenceRecord(str(n), MELITTIN)
+
+    first = next(anticancer.predict_batches(records()))
+    assert [p.id for p in first] == ["0", "1", "2"]
+    assert len(drawn) == 4
+
+
+@pytest.mark.parametrize("length", [1, 5, 35_000])
+def test_any_length_is_predicted(model: Predictor, length: int) -> None:
+    rest = tiny.random_sequences(length, 1, shortest=length, longest=length)
+    (found,) = model.predict(rest)
+    shortest, longest = model.model.description["training_data"]["lengths"]
+    assert found.length == length
+    assert sum(found.probabilities.values()) == pytest.approx(1)
+    assert ("shorter_than_trained" in found.flags) == (length < shortest)
+    assert ("longer_than_trained" in found.flags) == (length > longest)
+
+
+def test_flags_begin_outside_the_range_of_training_lengths(anticancer: Predictor) -> None:
+    shortest, longest = anticancer.model.description["training_data"]["lengths"]
+    lengths = [shortest - 1, shortest, longest, longest + 1]
+    found = anticancer.predict([("MKLAVDER" * 60)[:length] for length in lengths])
+    assert [p.flags for p in found] == [("shorter_than_trained",), (), (), ("longer_than_trained",)]
+
+
+def test_letters_that_were_changed_are_flagged(localization: Predictor) -> None:
+    mixed = "m-kuo\nAXBL" * 4 + "*"
+    (found,) = localization.predict([mixed])
+    assert found.flags == ("U>C:4", "O>K:4", "unknown:8", "gaps:4", "stop:1")
+    assert found.length == 32
+    plain = localization.predict_proba(["MKCKAXXL" * 4])
+    assert localization.predict_proba([mixed]) == pytest.approx(plain, abs=SAME)
+
+
+def test_training_sequence_is_flagged_letter_for_letter(anticancer: Predictor) -> None:
+    found = anticancer.predict([MELITTIN, MELITTIN + "K", MELITTIN[1:], "g" + MELITTIN[1:].lower()])
+    assert [p.flags for p in found] == [("trained_on",), (), (), ("trained_on",)]
+    assert anticancer.was_trained_on([MELITTIN, "MKV"]).tolist() == [True, False]
+
+
+def test_generator_of_strings_and_records_is_read(anticancer: Predictor) -> None:
+    mixed: list[str | SequenceRecord] = ["GLFDIIKKIAESF", SequenceRecord("mine", MELITTIN, flags=("gaps:1",))]
+    found = anticancer.predict(item for item in mixed)
+    assert [p.id for p in found] == ["seq1", "mine"]
+    assert found[1].flags == ("gaps:1", "trained_on")
+
+
+def test_records_of_the_readme() -> None:
+    (found,) = sortilin.load("localization").predict(["MALWMRLLPLLALLALWGPDPAAAFVNQHLCGSHLVEALYLVCGERGFF"])
+    assert found.label == "secreted"
+    assert found.confidence == "High"
+    assert found.probability == found.probabilities["secreted"] > 0.75
+    assert isinstance(found, sortilin.Prediction)
+
+
+def test_number_of_threads_changes_nothing(sequences: list[str], localization: Predictor) -> None:
+    one = sortilin.load("localization", threads=1)
+    assert one.predict_proba(sequences) == pytest.approx(localization.predict_proba(sequences), abs=SAME)
+
+
+# --- what cannot be predicted
+
+
+@pytest.mark.parametrize("predict", ["predict", "predict_proba"])
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ([], FormatError, "input holds no records"),
+        ("MKV", InputError, "sequences must be a list of strings, got one string; write [sequence]"),
+        (["MKV", ""], ResidueError, 'input, record 2 ("seq2") has no residues'),
+        (["XX"], ResidueError, 'input, record 1 ("seq1") has only unknown residues (X)'),
+        (["MK7"], ResidueError, """input, record 1 ("seq1"), position 3: letter '7' is not a residue; """),
+        ([None], FormatError, 'input, record 1 ("seq1") is None; expected a string or a record'),
+        (
+            [SequenceRecord("a", "MKV"), SequenceRecord("a", "MKL")],
+            DuplicateIdError,
+            'input, record 2 ("a") has the id of record 1; ids must differ',
+        ),
+    ],
+)
+def test_fault_of_the_input_is_named(
+    localization: Predictor, predict: str, given: Any, error: type[InputError], message: str
+) -> None:
+    with pytest.raises(error) as caught:
+        getattr(localization, predict)(given)
+    assert str(caught.value).startswith(message)
+
+
+def test_unknown_model_offers_the_nearest() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        sortilin.load("localisation")
+    assert str(caught.value) == (
+        "unknown model 'localisation'; did you mean 'localization'? "
+        "choose from: anticancer, localization, or the path of a model folder"
+    )
+
+
+def test_path_of_no_folder_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "no", str(tmp_path / "no")):
+        with pytest.raises(ModelFolderError, match=r"no is not a model folder: it does not exist"):
+            sortilin.load(path)
+
+
+def test_model_folder_is_loaded_by_its_path(tmp_path: Path, anticancer: Predictor) -> None:
+    folder = shutil.copytree(PRETRAINED / "anticancer", tmp_path / "mine")
+    for path in (folder, str(folder)):
+        copied = sortilin.load(path)
+        assert copied.name == str(folder)
+        assert copied.model.checksum == anticancer.model.checksum
+        assert copied.predict_proba([MELITTIN]) == pytest.approx(
+            anticancer.predict_proba([MELITTIN]), abs=SAME
+        )
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Callable[..., Predictor]:
+    """A copy of a bundled model after a change to its description, or with other content of its graph."""
+
+    def changed(change: Callable[[dict[str, Any]], Any], graph: bytes | None = None) -> Predictor:
+        folder = shutil.copytree(PRETRAINED / "anticancer", tmp_path / "mine")
+        description = json.loads((folder / "model.json").read_text())
+        if graph is not None:
+            (folder / "model.onnx").write_bytes(graph)
+            description["files"]["model.onnx"] = hashlib.sha256(graph).hexdigest()
+        change(description)
+        (folder / "model.json").write_text(json.dumps(description))
+        return sortilin.load(folder)
+
+    return changed
+
+
+def test_model_of_another_feature_set_is_refused(damaged: Callable[..., Predictor]) -> None:
+    model = damaged(lambda d: d["features"].update(n_features=370))
+    with pytest.raises(ModelFolderError) as caught:
+        model.predict([MELITTIN])
+    assert "mine expects 370 peptide features; this version of sortilin computes 369: " in str(caught.value)
+    assert str(caught.value).endswith(f"use the version that wrote it, {sortilin.__version__}")
+
+
+def test_feature_set_that_is_not_installed_is_named(damaged: Callable[..., Predictor]) -> None:
+    model = damaged(lambda d: d["features"].update(name="somebodys"))
+    with pytest.raises(UnknownNameError, match=r"unknown features 'somebodys'; choose from: composition, "):
+        model.predict([MELITTIN])
+
+
+def test_graph_that_is_none_is_named(damaged: Callable[..., Predictor]) -> None:
+    model = damaged(lambda _d: None, graph=b"not a graph")
+    with pytest.raises(ModelFolderError, match=r"mine/model\.onnx cannot be loaded: "):
+        model.predict([MELITTIN])
