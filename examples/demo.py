@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -100,7 +101,7 @@ def score(section: Section) -> str:
     )
 
 
-def n_right(section: Section, predictions: list[Prediction]) -> int:
+def n_right(section: Section, predictions: Sequence[Prediction]) -> int:
     """Number of predictions that agree with what is known."""
     assert section.expected is not None
     return sum(section.expected[p.id].label == p.label for p in predictions)

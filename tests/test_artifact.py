@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,38 +146,57 @@ def test_newer_version_says_who_wrote_it_and_the_remedy(folder: Path) -> None:
 @pytest.mark.parametrize("key", ["task", "classes", "seed", "metrics"])
 def test_missing_key_is_named(folder: Path, key: str) -> None:
     described_as(folder, lambda d: d.pop(key))
-    assert fault_of(folder) == f"{folder / 'model.json'} is damaged: it lacks {key}"
+    assert fault_of(folder) == f"{folder / 'model.json'} is damaged: {key}: Field required"
 
 
 @pytest.mark.parametrize(
-    ("key", "expected"),
+    ("key", "inner"),
     [
-        ("features", "features.name, features.config, features.n_features"),
-        ("training_data", "training_data.name, training_data.lengths"),
-        ("classifier", "classifier.name"),
+        ("features", ("name", "config", "n_features")),
+        ("training_data", ("name", "lengths")),
+        ("classifier", ("name",)),
     ],
 )
-def test_missing_key_of_a_nested_table_is_named(folder: Path, key: str, expected: str) -> None:
-    for empty in ({}, None, "text"):
-        described_as(folder, lambda d, empty=empty: d.update({key: empty}))
-        assert fault_of(folder) == f"{folder / 'model.json'} is damaged: it lacks {expected}"
-    described_as(folder, lambda d: d.pop(key))
-    assert fault_of(folder).endswith(f"it lacks {expected}")
+def test_missing_key_of_a_nested_table_is_named(folder: Path, key: str, inner: tuple[str, ...]) -> None:
+    described_as(folder, partial(dict.update, **{key: {}}))
+    expected = "; ".join(f"{key}.{name}: Field required" for name in inner)
+    assert fault_of(folder) == f"{folder / 'model.json'} is damaged: {expected}"
+    described_as(folder, partial(dict.update, **{key: None}))
+    assert fault_of(folder).startswith(f"{folder / 'model.json'} is damaged: {key}: Input should be a valid ")
 
 
 @pytest.mark.parametrize(
-    ("files", "expected"),
+    ("changes", "expected"),
     [
-        ({}, "it lacks model.onnx, arrays.safetensors, README.md"),
-        ({"model.onnx": "", "README.md": ""}, "it lacks arrays.safetensors"),
-        (None, "'files' is no table of names and SHA-256"),
-        (["model.onnx", "arrays.safetensors", "README.md"], "'files' is no table of names and SHA-256"),
-        ({"model.onnx": 1, "arrays.safetensors": 2, "README.md": None}, "'files' is no table of names and"),
+        ({"classes": ["a", "a"]}, "classes: Value error, a class stands there twice"),
+        ({"classes": ["a"]}, "classes: List should have at least 2 items"),
+        ({"classes": "ab"}, "classes: Input should be a valid list"),
+        (
+            {"training_data": {"name": "x", "lengths": [5]}},
+            "training_data.lengths: List should have at least",
+        ),
+        ({"files": {}}, "files: Value error, it lacks model.onnx, arrays.safetensors, README.md"),
+        ({"files": {"model.onnx": "", "README.md": ""}}, "files: Value error, it lacks arrays.safetensors"),
+        ({"files": None}, "files: Input should be a valid dictionary"),
+        ({"files": ["model.onnx"]}, "files: Input should be a valid dictionary"),
+        ({"files": {"model.onnx": 1}}, "files.model.onnx: Input should be a valid string"),
+        ({"seed": "42"}, "seed: Input should be a valid integer"),
     ],
 )
-def test_list_of_files_that_is_none_is_damaged(folder: Path, files: Any, expected: str) -> None:
-    described_as(folder, lambda d: d.update(files=files))
-    assert f"{folder / 'model.json'} is damaged: {expected}" in fault_of(folder)
+def test_value_that_is_not_allowed_is_named(folder: Path, changes: dict[str, Any], expected: str) -> None:
+    described_as(folder, partial(dict.update, **changes))
+    assert fault_of(folder).startswith(f"{folder / 'model.json'} is damaged: {expected}")
+
+
+def test_key_that_a_later_version_adds_is_no_fault(folder: Path) -> None:
+    described_as(folder, partial(dict.update, later="x", features={**DESCRIBED["features"], "later": 1}))
+    assert artifact.read(folder).description["later"] == "x"
+
+
+@pytest.mark.parametrize("version", [None, 0, -1, True, "1", 1.0])
+def test_version_that_is_none_is_refused(folder: Path, version: Any) -> None:
+    described_as(folder, partial(dict.update, format_version=version))
+    assert f"has format version {version}, written by sortilin 0.1.0; " in fault_of(folder)
 
 
 @pytest.mark.parametrize("name", sorted(FILES))

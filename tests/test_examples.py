@@ -14,6 +14,9 @@ from sortilin.tasks.localization import Localization
 EXAMPLES = Path(__file__).parents[1] / "examples"
 CLASSES = {"proteins.fasta": Localization.classes, "peptides.fasta": Anticancer.classes}
 RESIDUES = set("ACDEFGHIKLMNPQRSTVWY")
+CHANGED = {"P07203": ("U>C:1",)}
+"""A selenoprotein, so that the demo shows what the residue policy says."""
+
 COLUMNS = ["id", "name", "species", "class", "length", "weight", "why", "reference"]
 
 
@@ -37,14 +40,14 @@ def name(request: pytest.FixtureRequest) -> str:
 def test_classes_are_balanced_and_of_the_task(name: str) -> None:
     counts = Counter(record.label for record in examples(name))
     assert set(counts) == set(CLASSES[name])
-    assert len(set(counts.values())) == 1
-    assert sum(counts.values()) == 12
+    assert max(counts.values()) - min(counts.values()) <= 1
+    assert sum(counts.values()) >= 12
 
 
 def test_sequences_are_of_the_20_residues(name: str) -> None:
     for record in examples(name):
         assert set(record.sequence) <= RESIDUES, record.id
-        assert record.flags == ()
+        assert record.flags == CHANGED.get(record.id, ())
 
 
 def test_proteins_begin_with_methionine() -> None:
@@ -79,9 +82,11 @@ def test_table_says_what_the_records_say(name: str) -> None:
 def test_weights_in_the_table_are_right(name: str) -> None:
     protparam = pytest.importorskip("Bio.SeqUtils.ProtParam")
     rows = table()
-    for record in examples(name):
-        weight = protparam.ProteinAnalysis(record.sequence).molecular_weight()
-        assert int(rows[record.id]["weight"]) == pytest.approx(weight, abs=0.6), record.id
+    with (EXAMPLES / name).open(encoding="ascii") as file:
+        entries = list(pytest.importorskip("Bio.SeqIO").parse(file, "fasta"))
+    for written in entries:
+        weight = protparam.ProteinAnalysis(str(written.seq)).molecular_weight()
+        assert int(rows[written.id]["weight"]) == pytest.approx(weight, abs=0.6), written.id
 
 
 # CRC-64 as UniProt gives it in the entry.

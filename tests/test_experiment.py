@@ -34,7 +34,7 @@ TRAINING = tiny.labelled(1, 30)
 NEW = tiny.labelled(2, 4)
 
 
-def config(data: Path | str, classifier: str = "boosting", **changes: Any) -> ExperimentConfig:
+def config(data: Path | str, classifier: str = "boosting", /, **changes: Any) -> ExperimentConfig:
     given = {
         "task": "custom",
         "data": str(data),
@@ -163,8 +163,12 @@ def test_baselines_stand_beside_the_model(finished: Finished) -> None:
 
 def test_training_sequences_in_a_test_set_are_scored_apart(finished: Finished) -> None:
     n_new = len(NEW)
-    found = [(Path(t.name).name, t.n_removed, t.evaluation.n) for t in finished.outcome.tests]
-    assert found == [("mixed.csv", 0, n_new + 5), ("mixed.csv", 5, n_new), ("new.csv", 0, n_new)]
+    found = [(Path(t.name).name, t.part, t.evaluation.n) for t in finished.outcome.tests]
+    assert found == [
+        ("mixed.csv", "whole", n_new + 5),
+        ("mixed.csv", "without 5 training sequences", n_new),
+        ("new.csv", "whole", n_new),
+    ]
     assert finished.outcome.tests[1].evaluation == finished.outcome.tests[2].evaluation
     assert "| without 5 training sequences | 12 |" in finished.folder.card
 
@@ -181,6 +185,28 @@ def test_test_set_may_hold_a_part_of_the_classes(tmp_path: Path) -> None:
     (test,) = outcome.tests
     assert test.evaluation.n == 1
     assert [values["support"] for values in test.evaluation.per_class.values()] == [0, 1, 0]
+
+
+def test_rows_marked_as_test_are_scored_and_not_trained_on(tmp_path: Path) -> None:
+    data = tmp_path / "split.csv"
+    rows = [(label, sequence, "train") for label, sequence in TRAINING]
+    rows += [(label, sequence, "test") for label, sequence in NEW]
+    lines = [f"{label},{sequence},{split}" for label, sequence, split in rows]
+    data.write_text("\n".join(["label,sequence,set", *lines]) + "\n")
+    folder, outcome = run(config(data, "svm"), tmp_path / "model")
+    assert len(outcome.data) == len(TRAINING)
+    (test,) = outcome.tests
+    assert (test.part, test.evaluation.n) == ("whole", len(NEW))
+    assert not sortilin.load(folder.path).was_trained_on([sequence for _, sequence in NEW]).any()
+
+
+def test_repeats_are_trained_on_once(tmp_path: Path) -> None:
+    data = tiny.write_table(tmp_path / "x.csv", TRAINING + TRAINING[:4])
+    once = tiny.write_table(tmp_path / "once.csv", TRAINING)
+    (_, twice), (_, plain) = (run(config(path, "svm"), tmp_path / path.stem) for path in (data, once))
+    assert (twice.n_repeats, plain.n_repeats) == (4, 0)
+    assert twice.data.fingerprint == plain.data.fingerprint
+    assert np.array_equal(twice.rows[0].cross_validation.scores, plain.rows[0].cross_validation.scores)
 
 
 def test_labelled_task_uses_its_own_classes(tmp_path: Path) -> None:
@@ -244,6 +270,15 @@ def test_scores_of_a_fold_come_from_a_fit_without_it(
         assert scored == _rows(problem.x[measured.fold == fold])
         assert spy.fits[number] == _rows(problem.x[measured.fold != fold])
     assert set().union(*(scored for _, scored in spy.scored_after_fit)) == _rows(problem.x)
+
+
+def test_folds_are_those_of_scikit_learn_with_the_same_seed(problem: Problem) -> None:
+    from sklearn.model_selection import StratifiedKFold
+
+    expected = StratifiedKFold(4, shuffle=True, random_state=3).split(problem.x, problem.y)
+    for found, (train, held_out) in zip(validate.stratified_folds(problem), expected, strict=True):
+        assert np.array_equal(found[0], train)
+        assert np.array_equal(found[1], held_out)
 
 
 def test_fold_is_calibrated_on_the_scores_of_the_others(
@@ -366,7 +401,7 @@ def test_value_that_is_not_allowed_is_named_with_its_file(
         ),
         ("- custom\n", "{path} holds no mapping of options; found list"),
         ("", "{path} holds no mapping of options; found NoneType"),
-        ("1: 2\n", "{path}: features: Field required; "),
+        ("1: 2\n", "; 1: Keys should be strings (found 1)"),
         ("task: [custom\n", "{path} is not YAML: while parsing a flow sequence"),
         ("task: \udcff", "{path} is not YAML: 'utf-8' codec can't decode"),
         ("task: !!python/object/apply:os.getcwd []", "{path} is not YAML: could not determine a constructor"),
@@ -399,20 +434,27 @@ def test_options_given_win_over_the_file(tmp_path: Path) -> None:
         (
             [*TRAINING, ("rare", "MKV"), ("rare", "MKL")],
             {},
-            "class 'rare' has 2 sequences in {data}, fewer than the 3 folds; add sequences, leave the class "
-            "out, or use fewer folds (at least 2)",
+            (
+                "class 'rare' has 2 sequences in {data}, fewer than the 3 folds; "
+                "add sequences, leave the class out, or use fewer folds (at least 2)"
+            ),
         ),
         (
-            [*TRAINING, *([("rare", "MKVAA")] * 3)],
+            [*TRAINING, ("rare", "MKV"), ("rare", "MKL"), ("rare", "MKI")],
             {"holdout": 0.3},
-            "class 'rare' has 3 sequences in {data}, of which a hold-out of 30% leaves 2, fewer than the 3 "
-            "folds; add sequences, leave the class out, or use fewer folds (at least 2) or a hold-out of 0",
+            (
+                "class 'rare' has 3 sequences in {data}, of which a hold-out of 30% leaves 2, "
+                "fewer than the 3 folds; add sequences, leave the class out, or use fewer folds (at least 2) "
+                "or a hold-out of 0"
+            ),
         ),
         (
             TRAINING[:30],
             {"holdout": 0.05},
-            "a hold-out of 5% of {data} holds 2 sequences, fewer than the 3 classes; use a larger one, or 0 "
-            "for none",
+            (
+                "a hold-out of 5% of {data} holds 2 sequences, fewer than the 3 classes; "
+                "use a larger one, or 0 for none"
+            ),
         ),
         (
             [("basic", sequence) for _, sequence in TRAINING],
@@ -423,6 +465,14 @@ def test_options_given_win_over_the_file(tmp_path: Path) -> None:
             [("ACP", sequence) for _, sequence in TRAINING],
             {"task": "anticancer"},
             "{data} holds one class only (anticancer); training needs at least two",
+        ),
+        (
+            [*TRAINING, ("greasy", TRAINING[0][1])],
+            {},
+            (
+                f"{{data}}: one sequence has two classes, 'acidic' and 'greasy': {TRAINING[0][1][:40]}…; "
+                "keep one of them, or neither"
+            ),
         ),
         ([*TRAINING, ("", "MKV")], {}, """{data}, record 91 ("p90") has no label in column 'label'"""),
         (
@@ -521,21 +571,36 @@ def test_folder_that_is_there_is_not_replaced_unasked(asked: ExperimentConfig, t
 def test_folder_of_other_things_is_never_replaced(asked: ExperimentConfig, tmp_path: Path) -> None:
     with pytest.raises(OutputError) as caught:
         run(asked, tmp_path, overwrite=True)
-    assert str(caught.value) == (
-        f"{tmp_path} is no model folder, so it is not overwritten: choose another name"
-    )
+    message = str(caught.value)
+    assert str(tmp_path) in message
+    assert "not overwritten" in message
+    assert "choose another name" in message
     assert (tmp_path / "x.csv").exists()
+
+
+def test_folder_of_a_model_and_other_things_is_never_replaced(
+    asked: ExperimentConfig, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run(asked, out)
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError) as caught:
+        run(asked, out, overwrite=True)
+    refusal = "holds more than a model (notes.txt), so it is not overwritten: choose another name"
+    assert str(caught.value) == f"{out} {refusal}"
+    assert (out / "notes.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("x.csv", "{out} is a file; a model folder needs a name of its own"),
-        ("x.csv/model", "{out} cannot be written: {parent} is a file, or there is no permission"),
+        ("x.csv/model", "{out} cannot be written: {parent}"),
     ],
 )
 def test_place_that_cannot_be_written_is_refused(
     name: str, message: str, asked: ExperimentConfig, tmp_path: Path
 ) -> None:
     out = tmp_path / name
-    assert refused(asked, out, OutputError) == message.format(out=out, parent=out.parent)
+    assert refused(asked, out, OutputError).startswith(message.format(out=out, parent=out.parent))
+    assert (tmp_path / "x.csv").is_file()

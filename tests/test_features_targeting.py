@@ -141,15 +141,16 @@ def test_nuclear_proteins_have_dense_basic_patches() -> None:
 @settings(deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=6),
-    width=st.integers(1, 45),
+    widths=st.lists(st.integers(1, 45), min_size=1, max_size=3),
     seed=st.integers(0, 1000),
 )
-def test_window_extremes_are_those_of_a_plain_loop(lengths: list[int], width: int, seed: int) -> None:
-    values = np.random.default_rng(seed).integers(-50, 50, sum(lengths))
-    low, high = EncodedBatch.of(["A" * length for length in lengths]).window_extremes(values, width)
-    for i, own in enumerate(np.split(values, np.cumsum(lengths)[:-1])):
-        sums = [own[start : start + width].sum() for start in range(max(len(own) - width + 1, 1))]
-        assert (low[i], high[i]) == (min(sums), max(sums))
+def test_window_extremes_are_those_of_a_plain_loop(lengths: list[int], widths: list[int], seed: int) -> None:
+    values = np.random.default_rng(seed).integers(-50, 50, sum(lengths), dtype=np.int32)
+    found = EncodedBatch.of(["A" * length for length in lengths]).window_extremes(values, widths)
+    for width, (low, high) in zip(widths, found, strict=True):
+        for i, own in enumerate(np.split(values, np.cumsum(lengths)[:-1])):
+            sums = [own[start : start + width].sum() for start in range(max(len(own) - width + 1, 1))]
+            assert (low[i], high[i]) == (min(sums), max(sums))
 
 
 @given(

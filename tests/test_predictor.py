@@ -272,5 +272,5 @@ def test_feature_set_that_is_not_installed_is_named(damaged: Callable[..., Predi
 
 def test_graph_that_is_none_is_named(damaged: Callable[..., Predictor]) -> None:
     model = damaged(lambda _d: None, graph=b"not a graph")
-    with pytest.raises(ModelFolderError, match=r"mine/model\.onnx cannot be loaded: "):
+    with pytest.raises(ModelFolderError, match=r"mine is damaged: model\.onnx cannot be loaded: "):
         model.predict([MELITTIN])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sortilin.errors import InputError, LabelError, UnknownNameError
+from sortilin.errors import DuplicateIdError, InputError, LabelError, UnknownNameError
 from sortilin.sequences import LABEL_HABITS, ReadReport, read_labelled, read_sequences
 
 HEADERS = {
@@ -90,6 +90,22 @@ def test_a_missing_label_is_named() -> None:
         assert str(caught.value) == (
             """x.fasta, record 101 ("late") has no label in its header '>late'; 'pipe' expects '>id|label'"""
         )
+
+
+def test_control_characters_are_escaped_in_messages(tmp_path: Path) -> None:
+    with pytest.raises(LabelError) as caught:
+        labels_of(fasta(">a|1", ">b\x1b[31m"), "pipe")
+    assert str(caught.value).startswith('x.fasta, record 2 ("b%1B[31m") has no label in its header ')
+    assert str(caught.value).isprintable()
+    with pytest.raises(LabelError, match=r"its columns are: id, sequence, x%1B\[31m; one of them must"):
+        labels_of(b"id,sequence,x\x1b[31m\na,MKV,1\n", "auto")
+    with pytest.raises(LabelError, match=r"^'=x%1B' is neither a file nor class=path$"):
+        read_labelled(["=x\x1b"])
+    path = write(tmp_path / "x\x1b.fasta", ">a|1")
+    with pytest.raises(LabelError, match=r"x%1B\.fasta has no class; write class=.*x%1B\.fasta, or"):
+        read_labelled([path], labels="none")
+    with pytest.raises(DuplicateIdError, match=r"id 'x%1B:a\|1' stands"):
+        read_labelled([path] * 3, labels="pipe")
 
 
 def test_a_missing_label_in_a_table_is_named() -> None:

@@ -31,7 +31,7 @@ def fasta_files(draw: st.DrawFn) -> str:
 
 def by_biopython(text: str) -> list[tuple[str, str, str]]:
     parsed = []
-    for title, raw in SimpleFastaParser(io.StringIO(text, newline=None)):  # type: ignore[no-untyped-call]
+    for title, raw in SimpleFastaParser(io.StringIO(text, newline=None)):
         record_id, _, description = title.partition(" ")
         parsed.append((record_id, description, clean(raw)[0]))
     return parsed

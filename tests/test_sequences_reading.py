@@ -41,7 +41,7 @@ def message_of(content: bytes, error: type[SortilinError] = InputError, **option
         b">a first\nMK\nVL\n>b\nMWW\n",
         b"\xef\xbb\xbf>a first\r\nMKVL\r\n>b\r\nMWW",
         b"\n\n  >a first\n M K\tVL \n\n\n>b\nMW\n\nW\n\n",
-        b"# comment\n>a first\nMKVL\n# another\n>b\nMWW\n",
+        b"# comment\n#\n>a first\nMKVL\n>b\nMWW\n",
         b">a first\rMKVL\r>b\rMWW\r",
         b"> a   first\nmkvl\n>b\nmww\n",
         b">a\tfirst\nMKVL\n>b\nMWW\n",
@@ -76,6 +76,77 @@ def test_faulty_records_are_named(content: bytes, message: str) -> None:
     assert message_of(content, ResidueError) == message
 
 
+@pytest.mark.parametrize("comment", ["# another", "  # another", "\u2028# another", "#" + "x" * 100])
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
+def test_a_comment_inside_a_record_is_refused(comment: str, on_error: str) -> None:
+    message = message_of(f"# first\n>a\nMKV\n{comment}\nLLL\n".encode(), FormatError, on_error=on_error)
+    shown = comment.strip() if len(comment) < 40 else "#" + "x" * 36 + "..."
+    assert message == (
+        f"peptides.fasta, line 4 holds {shown!r}: a line that starts with '#' inside a record; "
+        "comments may stand before the first '>' only"
+    )
+
+
+@pytest.mark.parametrize("n_bytes", [1, 2, 3, 5])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_comment_is_found_in_a_trickle(n_bytes: int, end: str) -> None:
+    class Trickle(io.BytesIO):
+        def read1(self, _size: int | None = -1) -> bytes:
+            return self.read(n_bytes)
+
+    lines = [">a #1", "MKV", ">b", "", "MLL", " \xa0# no", "MKV"]
+    content = end.join(lines).encode()
+    with pytest.raises(
+        FormatError, match=r", line 6 holds '#.*: a line that starts with '#' inside a record"
+    ):
+        list(read_sequences(Trickle(content)))
+    lines[5] = "M"
+    assert len(list(read_sequences(Trickle(end.join(lines).encode())))) == 2
+
+
+@pytest.mark.parametrize("blank", ["\u2028", "\xa0", "\u3000", "\x1d"])
+def test_an_id_ends_at_a_space_or_tab_only(blank: str) -> None:
+    content = f">a{blank}1 \t x{blank}y\nMKV\n>a{blank}2\tz\nMLL\n".encode()
+    assert read(content) == [
+        SequenceRecord(f"a{blank}1", "MKV", f"x{blank}y"),
+        SequenceRecord(f"a{blank}2", "MLL", "z"),
+    ]
+
+
+STEERING = "a\x1b[31m\x07\x9b1"
+STEERING_SHOWN = "a%1B[31m%07%C2%9B1"
+
+
+def test_control_characters_in_an_id_are_escaped_in_messages() -> None:
+    content = f">{STEERING}\nMK7\n>b{STEERING}\nMKV\n".encode()
+    assert message_of(content, ResidueError).startswith(f'peptides.fasta, record 1 ("{STEERING_SHOWN}"), pos')
+    report = ReadReport()
+    assert [record.id for record in read(content, on_error="skip", report=report)] == [f"b{STEERING}"]
+    assert [skipped.id for skipped in report.skipped] == [STEERING_SHOWN]
+    nothing_left = message_of(content.split(b">b")[0], InputError, on_error="skip")
+    assert f'record 1 ("{STEERING_SHOWN}"): position 3' in nothing_left
+
+
+def test_control_characters_in_a_name_are_escaped_in_messages() -> None:
+    with pytest.raises(FormatError, match=r"^x%1B\[0m is empty$"):
+        list(read_sequences(io.BytesIO(b""), name="x\x1b[0m"))
+    with pytest.raises(FormatError, match=r"^x%1B\[0m holds no records$"):
+        list(records_from_strings([], name="x\x1b[0m"))
+    with pytest.raises(InputError, match=r"^no%1B/x: there is no folder 'no%1B'$"):
+        list(read_sequences("no\x1b/x"))
+
+
+def test_control_characters_of_a_foreign_object_are_escaped_in_messages() -> None:
+    class Foreign:
+        def __repr__(self) -> str:
+            return "two\nlines\x1b[2J"
+
+    report = ReadReport()
+    foreign: Any = [Foreign(), "MKV"]
+    assert len(list(records_from_strings(foreign, on_error="skip", report=report))) == 1
+    assert report.skipped[0].reason == "is two%0Alines%1B[2J; expected a string or a record"
+
+
 def test_dna_and_rna_files_are_refused() -> None:
     for on_error in ("fail", "skip"):
         content = f">a\n{DNA}\n>b\n{DNA}\n".encode()
@@ -85,6 +156,15 @@ def test_dna_and_rna_files_are_refused() -> None:
     rna = DNA.replace("T", "U").lower()
     assert message_of(f">a\n{rna}\n".encode(), NucleotideError).startswith(
         "peptides.fasta looks like RNA: all letters of its first record are"
+    )
+
+
+@pytest.mark.parametrize("code", "RYKMSWBDHV")
+def test_dna_with_ambiguity_codes_is_refused(code: str) -> None:
+    dna = f"{DNA}{code}{DNA}"
+    assert message_of(f">a\n{dna}\n".encode(), NucleotideError).startswith("peptides.fasta looks like DNA: ")
+    assert message_of(f">a\nMKVL\n>b\n{dna}\n".encode(), NucleotideError) == (
+        'peptides.fasta, record 2 ("b") looks like DNA; translate it first'
     )
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
 
 from sortilin.errors import ModelFolderError, OutputError
 from sortilin.evaluation.calibration import Calibration
@@ -30,12 +31,54 @@ FORMAT = "sortilin-model"
 FORMAT_VERSION = 1
 
 DESCRIPTION, GRAPH, ARRAYS, CARD = "model.json", "model.onnx", "arrays.safetensors", "README.md"
-_REQUIRED = (
-    *("task", "classes", "seed", "metrics", "files", "classifier.name"),
-    *("features.name", "features.config", "features.n_features"),
-    *("training_data.name", "training_data.lengths"),
-)
-"""Keys of `model.json`; a dot leads into a nested table."""
+
+
+class _Table(BaseModel):
+    # Keys that a later version adds are no fault; values of another kind are.
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow")
+
+
+class _Features(_Table):
+    name: str
+    config: dict[str, Any]
+    n_features: PositiveInt
+
+
+class _Classifier(_Table):
+    name: str
+
+
+class _TrainingData(_Table):
+    name: str
+    lengths: list[PositiveInt] = Field(min_length=2, max_length=2)
+
+
+class _Description(_Table):
+    """What every `model.json` holds."""
+
+    task: str
+    classes: list[str] = Field(min_length=2)
+    features: _Features
+    classifier: _Classifier
+    training_data: _TrainingData
+    seed: int
+    metrics: dict[str, Any]
+    files: dict[str, str]
+
+    @field_validator("classes")
+    @classmethod
+    def _are_distinct(cls, value: list[str]) -> list[str]:
+        if len(set(value)) < len(value):
+            raise ValueError("a class stands there twice")
+        return value
+
+    @field_validator("files")
+    @classmethod
+    def _are_complete(cls, value: dict[str, str]) -> dict[str, str]:
+        missing = [name for name in (GRAPH, ARRAYS, CARD) if name not in value]
+        if missing:
+            raise ValueError(f"it lacks {', '.join(missing)}")
+        return value
 
 
 @dataclass(frozen=True)
@@ -183,25 +226,18 @@ def _parse(path: Path, raw: bytes) -> dict[str, Any]:
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise ModelFolderError(f'{where} does not describe a sortilin model: no "format": "{FORMAT}"')
     version = description.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
+    if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
         by = description.get("sortilin_version", "a newer version")
         raise ModelFolderError(
             f"{where} has format version {version}, written by sortilin {by}; "
             f"this one reads up to {FORMAT_VERSION}: pip install --upgrade sortilin"
         )
-    files = description.get("files", {})
-    if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
-        raise ModelFolderError(f"{where} is damaged: 'files' is no table of names and SHA-256")
-    missing = [key for key in _REQUIRED if not _has(description, key)]
-    missing += [name for name in (GRAPH, ARRAYS, CARD) if name not in files]
-    if missing:
-        raise ModelFolderError(f"{where} is damaged: it lacks {', '.join(missing)}")
+    try:
+        _Description.model_validate(description)
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
+        raise ModelFolderError(f"{where} is damaged: {'; '.join(faults)}") from None
     return description
-
-
-def _has(table: Any, key: str) -> bool:
-    first, _, rest = key.partition(".")
-    return isinstance(table, dict) and first in table and (not rest or _has(table[first], rest))
 
 
 def _verify(folder: Path, name: str, expected: str) -> None:

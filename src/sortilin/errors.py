@@ -20,7 +20,12 @@ A message says what happened, where, what was found, and what is allowed.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+from urllib.parse import quote
+
+# Control characters and Unicode line separators break a line or a column, or steer a terminal.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class SortilinError(Exception):
@@ -95,3 +100,14 @@ class MissingDependencyError(SortilinError):
 
 class OutputError(SortilinError):
     """A result cannot be written."""
+
+
+def escape_controls(text: str) -> str:
+    """Text from a file as it may stand in a message: all that could steer a terminal percent-escaped.
+
+    Tab, line feed, escape and the other control characters become `%09`, `%0A`, `%1B`, ...; everything
+    else, a percent sign too, stays as it is.
+    """
+    if text.isprintable():  # nearly always, and fast
+        return text
+    return _CONTROLS.sub(lambda match: quote(match[0], safe=""), text)

@@ -48,12 +48,13 @@ def locate(model: str | Path) -> Path:
     raise UnknownNameError("model", str(model), [*bundled(), "or the path of a model folder"])
 
 
-def load(model: str | Path, *, threads: int | None = None) -> Predictor:
+def load(model: str | Path, *, threads: int = 1) -> Predictor:
     """A predictor from a bundled model's name ("localization") or a model folder.
 
     Args:
         model: Name or path.
-        threads: Threads of ONNX Runtime; None for one a physical core.
+        threads: Threads of the model graph. With more than one, sums may be rounded in another order
+            for other batch sizes; with 1 a sequence gets the same bits in any batch.
 
     Raises:
         UnknownNameError: There is no such bundled model and no such folder.
@@ -72,12 +73,18 @@ class Predictor:
         classes: Class names; the column order of `predict_proba`.
     """
 
-    def __init__(self, model: ModelFolder, *, name: str, threads: int | None = None) -> None:
+    def __init__(self, model: ModelFolder, *, name: str, threads: int = 1) -> None:
         self.name, self.model, self._threads = name, model, threads
         self.task: str = model.description["task"]
         self.classes: tuple[str, ...] = tuple(model.description["classes"])
         self._calibration = model.calibration()
         self._length_range: tuple[int, int] = tuple(model.description["training_data"]["lengths"])
+        n_classes, shape = len(self.classes), self._calibration.weights.shape
+        if len(shape) != 2 or shape[1] != n_classes or self._calibration.bias.shape != (n_classes,):
+            raise self._damaged(f"its calibration does not fit {n_classes} classes")
+
+    def _damaged(self, what: str) -> ModelFolderError:
+        return ModelFolderError(f"the model folder {self.model.path} is damaged: {what}")
 
     @property
     def classes_(self) -> NDArray[np.str_]:
@@ -88,7 +95,10 @@ class Predictor:
     def _descriptor(self) -> Descriptor:
         spec = self.model.description["features"]
         variant = registry.get("features", spec["name"])
-        descriptor: Descriptor = variant(variant.Config(**spec["config"]))
+        try:
+            descriptor: Descriptor = variant(variant.Config(**spec["config"]))
+        except ValueError as error:  # pydantic's ValidationError is one
+            raise self._damaged(f"{spec['name']} does not take its options: {error}") from None
         if len(descriptor.feature_names) != spec["n_features"]:
             raise ModelFolderError(
                 f"{self.model.path} expects {spec['n_features']} {spec['name']} features; this version of "
@@ -105,12 +115,19 @@ class Predictor:
         options.log_severity_level = 3
         # Idle threads that spin would take the core from reading and features.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if self._threads is not None:
-            options.intra_op_num_threads = self._threads
+        options.intra_op_num_threads = self._threads
         try:
-            return onnxruntime.InferenceSession(self.model.graph, options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(
+                self.model.graph, options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # onnxruntime's errors share no public base class
-            raise ModelFolderError(f"{self.model.path / artifact.GRAPH} cannot be loaded: {error}") from error
+            raise self._damaged(f"{artifact.GRAPH} cannot be loaded: {error}") from error
+        inputs = [(tensor.name, tensor.shape[1:]) for tensor in session.get_inputs()]
+        outputs = [(tensor.name, tensor.shape[1:]) for tensor in session.get_outputs()]
+        n_features, n_scores = len(self._descriptor.feature_names), len(self._calibration.weights)
+        if inputs != [("features", [n_features])] or outputs != [("scores", [n_scores])]:
+            raise self._damaged(f"{artifact.GRAPH} is not from {n_features} features to {n_scores} scores")
+        return session
 
     @cached_property
     def _training_hashes(self) -> NDArray[np.uint64]:
@@ -120,8 +137,7 @@ class Predictor:
     def was_trained_on(self, sequences: Sequence[str]) -> NDArray[np.bool_]:
         """(N,) whether each cleaned sequence stood, letter for letter, in the training data."""
         hashes, known = artifact.sequence_hashes(sequences), self._training_hashes
-        place = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
-        return np.asarray(known[place] == hashes)
+        return np.isin(hashes, known, assume_unique=False)
 
     def predict_proba(self, sequences: Sequence[str | SequenceRecord]) -> DoubleArray:
         """(N, C) calibrated probabilities, in the order given; columns as in `classes`.
@@ -156,7 +172,10 @@ class Predictor:
     def _probabilities(self, sequences: Sequence[str]) -> DoubleArray:
         features = self._descriptor.transform(sequences)
         (scores,) = self._session.run(None, {"features": features})
-        return self._calibration(scores)
+        table = self._calibration(scores)
+        if not np.isfinite(table).all():
+            raise self._damaged("it gives probabilities that are no numbers")
+        return table
 
     def _prediction(self, record: SequenceRecord, row: list[float], is_known: bool) -> Prediction:
         shortest, longest = self._length_range

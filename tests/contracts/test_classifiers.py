@@ -231,7 +231,7 @@ def test_svm_search_is_recorded_and_not_repeated(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(model_selection, "GridSearchCV", None)
     again = fitted_svm(searched.chosen_config(), data, 3)
     assert np.array_equal(again.scores(data.x_new), searched.scores(data.x_new))
-    assert again.chosen == {"c": 1.0, "gamma": "scale"}
+    assert again.chosen == {}
 
 
 @pytest.mark.parametrize(("gamma", "expected"), [("auto", 1 / N_FEATURES), (0.25, 0.25)])
@@ -250,6 +250,16 @@ def test_svm_learns_nothing_from_constant_features_and_does_not_fail() -> None:
 # --- boosted trees
 
 
+def at_the_thresholds(classifier: Classifier, x: FloatArray) -> FloatArray:
+    """Rows that stand exactly on a threshold of the trees, one feature at a time."""
+    nodes = classifier.arrays()
+    # LightGBM takes anything up to 1e-35 for zero.
+    branches = np.flatnonzero((nodes["node_modes"] == 1) & (np.abs(nodes["node_values"]) > 2e-35))[:200]
+    rows = np.resize(x, (len(branches), x.shape[1]))
+    rows[np.arange(len(branches)), nodes["node_features"][branches]] = nodes["node_values"][branches]
+    return rows
+
+
 @pytest.mark.parametrize("n_classes", N_CLASSES)
 def test_boosting_scores_as_lightgbm(n_classes: int) -> None:
     import lightgbm
@@ -257,21 +267,32 @@ def test_boosting_scores_as_lightgbm(n_classes: int) -> None:
     data, classifier = blobs(n_classes), fit_once("boosting", n_classes)
     counts = np.bincount(data.y)
     weight = (len(data.y) / (n_classes * counts))[data.y]
-    parameters = classifier._parameters(n_classes, SEED)  # type: ignore[attr-defined]
+    parameters = classifier._parameters(len(data.y), n_classes, SEED)  # type: ignore[attr-defined]
     dataset = lightgbm.Dataset(data.x, data.y, weight=weight)
     booster = lightgbm.train(parameters, dataset, QUICK["boosting"]["rounds"])
-    raw = np.asarray(booster.predict(data.x_new, raw_score=True))
-    expected = raw.reshape(len(data.y_new), -1)
-    assert classifier.scores(data.x_new) == pytest.approx(expected, abs=1e-5)
+    for x in (data.x_new, at_the_thresholds(classifier, data.x_new)):
+        expected = np.asarray(booster.predict(x, raw_score=True)).reshape(len(x), -1)
+        assert classifier.scores(x) == pytest.approx(expected, abs=1e-5)
+        assert onnx_scores(classifier.to_onnx(), x) == pytest.approx(expected, abs=1e-5)
 
 
-def test_boosting_too_few_rows_for_a_split_give_one_score() -> None:
-    x = np.arange(12, dtype=np.float32).reshape(-1, 1)
-    y = np.repeat(np.arange(3), 4)
+def test_boosting_features_that_say_nothing_give_one_score() -> None:
+    x, y = np.full((60, 2), 7, dtype=np.float32), np.repeat(np.arange(3), 20)
     classifier: Classifier = registry.get("classifier", "boosting")()
     classifier.fit(x, y, n_classes=3, seed=SEED)
     assert len(np.unique(classifier.scores(x), axis=0)) == 1
     assert onnx_scores(classifier.to_onnx(), x) == pytest.approx(classifier.scores(x), abs=1e-5)
+
+
+@pytest.mark.parametrize(("n_a_class", "smallest"), [(4, 1), (100, 4), (600, 20)])
+def test_boosting_splits_small_sets_too(n_a_class: int, smallest: int) -> None:
+    x = np.repeat([0.0, 1.0], n_a_class).astype(np.float32)[:, None]
+    y = x[:, 0].astype(np.int64)
+    classifier: Classifier = registry.get("classifier", "boosting")()
+    classifier.fit(x, y, n_classes=2, seed=SEED)
+    assert ((classifier.scores(x)[:, 0] > 0) == (y == 1)).all()
+    parameters = classifier._parameters(2 * n_a_class, 2, SEED)  # type: ignore[attr-defined]
+    assert parameters["min_data_in_leaf"] == smallest
 
 
 LARGEST = float(np.finfo(np.float32).max)

@@ -31,7 +31,8 @@ class VARIANT:
             learning_rate: Shrinkage of each tree.
             leaves: Leaves a tree, at most.
             features_per_split: Share of the features drawn at each split.
-            smallest_leaf: Training rows in a leaf, at least.
+            smallest_leaf: Training rows in a leaf, at least; in small sets no more than 1 in 50 rows, or
+                no tree could split.
             l2: Penalty on leaf values.
         """
 
@@ -56,13 +57,13 @@ class VARIANT:
             raise MissingDependencyError("training boosted trees", "lightgbm", "train") from None
         weights = len(y) / (n_classes * np.bincount(y, minlength=n_classes))
         dataset = lightgbm.Dataset(x, y, weight=weights[y], free_raw_data=False)
-        booster = lightgbm.train(self._parameters(n_classes, seed), dataset, self.config.rounds)
+        booster = lightgbm.train(self._parameters(len(y), n_classes, seed), dataset, self.config.rounds)
         n_trees_a_round = booster.num_model_per_iteration()
         self._arrays = _flatten(booster.dump_model()["tree_info"], n_trees_a_round)
         self._arrays["n_features"] = np.array(x.shape[1])
         self._arrays["n_scores"] = np.array(n_trees_a_round)
 
-    def _parameters(self, n_classes: int, seed: int) -> dict[str, Any]:
+    def _parameters(self, n_rows: int, n_classes: int, seed: int) -> dict[str, Any]:
         kind = (
             {"objective": "binary"} if n_classes == 2 else {"objective": "multiclass", "num_class": n_classes}
         )
@@ -71,7 +72,7 @@ class VARIANT:
             "learning_rate": self.config.learning_rate,
             "num_leaves": self.config.leaves,
             "feature_fraction_bynode": self.config.features_per_split,
-            "min_data_in_leaf": self.config.smallest_leaf,
+            "min_data_in_leaf": max(1, min(self.config.smallest_leaf, n_rows // 50)),
             "lambda_l2": self.config.l2,
             "seed": child_seed(seed, "boosting") % 2**31,
             # One thread: equal results on every machine, and no spinning beside other work.

@@ -61,11 +61,13 @@ class VARIANT:
             raise MissingDependencyError("training an SVM", "scikit-learn", "train") from None
         mean, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
         scale[scale < SMALLEST_SCALE] = 1.0
-        self.chosen = self._search(x, y, seed)
+        if len(self.config.c) * len(self.config.gamma) > 1:
+            self.chosen = self._search(x, y, seed)
+        best = self.chosen_config()
         z = (x - mean) / scale
-        gamma = _kernel_width(self.chosen["gamma"], z)
+        gamma = _kernel_width(best.gamma[0], z)
         machine = SVC(
-            C=self.chosen["c"],
+            C=best.c[0],
             gamma=gamma,
             class_weight="balanced",
             decision_function_shape="ovo",
@@ -86,8 +88,6 @@ class VARIANT:
         from sklearn.preprocessing import StandardScaler
         from sklearn.svm import SVC
 
-        if len(self.config.c) * len(self.config.gamma) == 1:
-            return {"c": self.config.c[0], "gamma": self.config.gamma[0]}
         smallest = int(np.bincount(y).min())
         if smallest < self.config.search_folds:
             raise ConfigError(
@@ -110,7 +110,8 @@ class VARIANT:
 
     def chosen_config(self) -> Config:
         """The configuration with the search's result in place of the grid."""
-        return self.config.model_copy(update={"c": (self.chosen["c"],), "gamma": (self.chosen["gamma"],)})
+        update = {name: (self.chosen[name],) for name in ("c", "gamma") if name in self.chosen}
+        return self.config.model_copy(update=update)
 
     def scores(self, x: FloatArray) -> DoubleArray:
         """(N, F) → (N, P) decision values, P = C (C - 1) / 2, positive for the first of a pair.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sortilin.interfaces import OnProgress
+if TYPE_CHECKING:
+    from sortilin.interfaces import OnProgress
 
 
 def note(message: str) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from sortilin.cli import _console
+
+if TYPE_CHECKING:
+    from sortilin.datasets import Status
 
 
 @click.group(
@@ -32,7 +37,7 @@ def list_datasets(*, long: bool) -> None:
     for name in registry.names():
         dataset, state = registry.get(name), registry.status(name)
         counts = ", ".join(f"{label} {n:,}" for label, n in dataset.counts.items())
-        ready = "ready" if state.is_ready else "not fetched"
+        ready = _state(state)
         click.echo(f"{name}\t{dataset.n:,} sequences\t{ready}\t{dataset.title}")
         if long:
             for field, value in (
@@ -45,6 +50,15 @@ def list_datasets(*, long: bool) -> None:
                 ("folder", str(state.folder)),
             ):
                 click.echo(f"    {field + ':':9} {value}")
+
+
+def _state(state: Status) -> str:
+    """One word for a dataset's files: ready, damaged, missing from the user's folder, or not fetched."""
+    if state.is_ready:
+        return "ready"
+    if "damaged" in state.files.values():
+        return "damaged"
+    return "missing from SORTILIN_DATA_DIR" if state.is_own_folder else "not fetched"
 
 
 @datasets.command("fetch")

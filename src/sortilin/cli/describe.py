@@ -48,6 +48,10 @@ def describe(
     """
     from sortilin.sequences import ReadReport, read_sequences
 
+    if descriptor_name is None and output is not None:
+        raise click.UsageError("--output is for the table of --features; the summary goes to standard output")
+    if descriptor_name is not None and as_json:
+        raise click.UsageError("--json is for the summary; --features writes TSV")
     report = ReadReport()
     records = read_sequences(source, on_error=on_error, report=report)  # type: ignore[arg-type]
     if descriptor_name is not None:
@@ -130,7 +134,7 @@ def _write_features(records: Iterable[SequenceRecord], descriptor_name: str, out
     import sys
 
     from sortilin import registry
-    from sortilin.report._output import open_output
+    from sortilin.report import open_output
 
     descriptor = registry.get("features", descriptor_name)()
     if output is None or output == "-":

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from sortilin.experiment.data import LabelledSet
-    from sortilin.predictor import Predictor
     from sortilin.results import Evaluation
 
 
@@ -37,30 +36,25 @@ def evaluate(model: str, *, data: tuple[str, ...], labels: str, as_json: bool) -
     If the model was trained on some of the sequences, a second part is scored without them.
     """
     from sortilin.experiment import data as labelled_data
+    from sortilin.experiment import validate
     from sortilin.predictor import load
 
     loaded = load(model)
     labelled = labelled_data.load(loaded.task, data, labels=labels, classes=loaded.classes)
-    parts = _scored(loaded, labelled)
+    table = loaded.predict_proba(labelled.sequences)
+    parts = validate.parts(labelled, table, loaded.was_trained_on(labelled.sequences))
     if as_json:
-        click.echo(json.dumps({name: asdict(part) for name, part in parts.items()}, indent=2))
+        figures = {name: _without_nan(asdict(part)) for name, part in parts.items()}
+        click.echo(json.dumps(figures, indent=2, allow_nan=False))
     else:
         click.echo(f"{model} on {labelled.name}\n\n{_text(parts)}")
 
 
-def _scored(model: Predictor, labelled: LabelledSet) -> dict[str, Evaluation]:
-    """The whole set, and what is left of it without training sequences if there are any."""
-    from sortilin.evaluation.metrics import evaluate as score
-
-    table = model.predict_proba(labelled.sequences)
-    is_new = ~model.was_trained_on(labelled.sequences)
-    parts = {"whole": score(labelled.y, table, model.classes)}
-    if not is_new.all() and is_new.any():
-        name = f"without {int((~is_new).sum())} training sequences"
-        parts[name] = score(labelled.y[is_new], table[is_new], model.classes)
-    elif not is_new.any():
-        parts = {"whole, every one a training sequence": parts["whole"]}
-    return parts
+def _without_nan(value: Any) -> Any:
+    """The same with None for NaN, which JSON has no word for."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _text(parts: dict[str, Evaluation]) -> str:

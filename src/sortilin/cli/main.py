@@ -5,11 +5,12 @@ Exit codes: 0 done, 1 an error with a message, 2 wrong usage, 130 interrupted, 1
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -26,7 +27,20 @@ INTERRUPTED = 130
 TERMINATED = 143
 
 
+class _Commands(click.Group):
+    """Commands whose reader may leave early: click itself would exit with 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # The reader of a pipe (head, less) went away, as it may. Nothing more can be written to it.
+            _silence_output()
+            return 0
+
+
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
@@ -51,7 +65,9 @@ def main() -> None:
     # As an exception, so that temporary files are removed on the way out.
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        sys.exit(cli(standalone_mode=False) or 0)
+        code = cli(standalone_mode=False) or 0
+        sys.stdout.flush()
+        sys.exit(code)
     except SortilinError as error:
         _stop(f"error: {error}", 1)
     except click.ClickException as error:
@@ -59,10 +75,17 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _stop("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of a pipe (head, less) went away, as it may. Nothing more can be written to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except OSError as error:
+        # Files have errors of their own; what is left is standard output on a full disk.
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise
+        _silence_output()
+        _stop(f"error: standard output cannot be written: {error.strerror}", 1)
+
+
+def _silence_output() -> None:
+    """Nothing more can be written; Python would try again at its end and print a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:

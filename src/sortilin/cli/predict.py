@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -43,7 +43,13 @@ Examples:
     show_default=True,
     help="Stop at a record that cannot be predicted, or leave it out and list it.",
 )
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the model.  [default: one a core]")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Threads of the model; with 1, equal bits in any batch.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no notes; errors only.")
 def predict(
     source: str,
@@ -52,7 +58,7 @@ def predict(
     output: str | None,
     format_name: str | None,
     on_error: str,
-    threads: int | None,
+    threads: int,
     quiet: bool,
 ) -> None:
     """Predict the class of each sequence in SOURCE.
@@ -65,7 +71,7 @@ def predict(
     from sortilin import predictor
 
     if output is not None and output != STANDARD_OUTPUT:
-        from sortilin.report._output import format_for
+        from sortilin.report import format_for
 
         format_name = format_for(output, format_name)
     loaded = predictor.load(model, threads=threads)
@@ -86,52 +92,60 @@ class _Run:
         self.report: ReadReport = ReadReport()
         self.counts: Counter[str] = Counter()
         self.title = f"{model.task}: {source}"
+        self._has_log = True
 
     def to_file(self, path: Path, format_name: str) -> None:
-        from sortilin import registry
-        from sortilin.report._output import SkippedLog, open_output, write_meta
+        from sortilin.report import SkippedLog, check_outputs, open_output, write_meta
 
+        check_outputs(path, source=self.source)
         with SkippedLog(path) as log:
             self.report.on_skip = lambda skipped: log.add(skipped.record, skipped.id, skipped.reason)
             with open_output(path) as stream:
-                writer = registry.get("format", format_name)(
-                    stream, classes=self.model.classes, title=self.title
-                )
-                summary = self._drain(writer.write)
-                writer.finish(summary)
+                summary = self._write(stream, format_name)
             write_meta(path, summary, stream.sha256)
         self._tell(f"{path}: ")
 
     def to_standard_output(self, format_name: str | None, *, as_table: bool) -> None:
+        self._has_log = False
         if as_table and format_name is None:
             from rich.console import Console
 
             from sortilin.report._terminal import TerminalTable
 
             table = TerminalTable(self.model.classes, self.title, Console())
-            table.finish(self._drain(table.write))
+            for batch in self._batches(shows_count=False):
+                table.write(batch)
+            table.finish(self._summary())
             self._warn()
             return
-        from sortilin import registry
-
-        stream = sys.stdout.buffer
-        writer = registry.get("format", format_name or "tsv")(
-            stream, classes=self.model.classes, title=self.title
-        )
-        writer.finish(self._drain(writer.write))
-        stream.flush()
+        self._write(sys.stdout.buffer, format_name or "tsv")
+        sys.stdout.buffer.flush()
         self._tell("")
 
-    def _drain(self, write: Callable[[list[Prediction]], None]) -> RunSummary:
+    def _write(self, stream: BinaryIO, format_name: str) -> RunSummary:
+        from itertools import chain
+
+        from sortilin import registry
+
+        # The first batch before the writer, so that a faulty source leaves no header in a pipe.
+        batches = self._batches(shows_count=True)
+        first = next(batches)
+        writer = registry.get("format", format_name)(stream, classes=self.model.classes, title=self.title)
+        for batch in chain([first], batches):
+            writer.write(batch)
+        summary = self._summary()
+        writer.finish(summary)
+        return summary
+
+    def _batches(self, *, shows_count: bool) -> Iterator[list[Prediction]]:
         from sortilin.sequences import read_sequences
 
         records = read_sequences(self.source, on_error=self.on_error, report=self.report)  # type: ignore[arg-type]
-        with _console.counter("predicting", quiet=self.quiet) as advance:
+        with _console.counter("predicting", quiet=self.quiet or not shows_count) as advance:
             for batch in self.model.predict_batches(records):
-                write(batch)
                 self.counts.update(prediction.label for prediction in batch)
                 advance(len(batch))
-        return self._summary()
+                yield batch
 
     def _summary(self) -> RunSummary:
         from sortilin.summary import summarize
@@ -140,18 +154,25 @@ class _Run:
 
     def _tell(self, where: str) -> None:
         if self.quiet:
+            self._warn()
             return
         counts = ", ".join(f"{name} {self.counts[name]:,}" for name in self.model.classes)
         _console.note(f"{where}{sum(self.counts.values()):,} predicted ({counts})")
         self._warn()
 
     def _warn(self) -> None:
-        if self.quiet:
+        """What was changed and left out. Left-out records are named even if quiet: no rows tell of them."""
+        from sortilin.report import escape
+
+        if not self.quiet:
+            for warning in self.report.warnings:
+                _console.warn(warning)
+        elif self.report.n_skipped and not self._has_log:
+            _console.warn(f"left out: {self.report.n_skipped} of {self.report.n_records} records")
+        n_shown = _MAX_SKIPPED_SHOWN if self._has_log else len(self.report.skipped)
+        if self.quiet and self._has_log:
             return
-        for warning in self.report.warnings:
-            _console.warn(warning)
-        for skipped in self.report.skipped[:_MAX_SKIPPED_SHOWN]:
-            _console.note(f"  record {skipped.record} ({skipped.id}): {skipped.reason}")
-        n_more = self.report.n_skipped - _MAX_SKIPPED_SHOWN
-        if n_more > 0:
+        for skipped in self.report.skipped[:n_shown]:
+            _console.note(f"  record {skipped.record} ({escape(skipped.id)}): {skipped.reason}")
+        if (n_more := self.report.n_skipped - n_shown) > 0:
             _console.note(f"  and {n_more:,} more")

@@ -23,7 +23,9 @@ _SMALLEST_PROBABILITY = 1e-15
 def evaluate(y: IntArray, probabilities: DoubleArray, classes: Sequence[str]) -> Evaluation:
     """Score (N, C) probabilities against (N,) class indices; the prediction is the largest.
 
-    Binary tasks get sensitivity and specificity, with class 1 as the positive one.
+    Binary tasks get sensitivity and specificity, with class 1 as the positive one. A class that is
+    neither among the labels nor predicted has NaN of its own and no part in a mean over classes; nor
+    has the recall of a class that is not among the labels.
     """
     predicted = probabilities.argmax(axis=1)
     confusion = confusion_matrix(y, predicted, len(classes))
@@ -69,18 +71,19 @@ def confusion_matrix(y: IntArray, predicted: IntArray, n_classes: int) -> IntArr
 def _per_class(y: IntArray, probabilities: DoubleArray, confusion: IntArray) -> Mapping[str, DoubleArray]:
     hits, true, called = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     auc = [roc_auc(y == c, probabilities[:, c]) for c in range(len(confusion))]
+    is_absent = true + called == 0
     return {
-        "precision": _ratio(hits, called),
-        "recall": _ratio(hits, true),
-        "f1": _ratio(2 * hits, true + called),
+        "precision": _ratio(hits, called, is_absent),
+        "recall": _ratio(hits, true, true == 0),
+        "f1": _ratio(2 * hits, true + called, is_absent),
         "roc_auc": np.array(auc),
         "support": true.astype(np.float64),
     }
 
 
-def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> DoubleArray:
-    """Part of whole; 0 where the whole is empty, as scikit-learn has it."""
-    return np.asarray(part / np.maximum(whole, 1), dtype=np.float64)
+def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64], is_undefined: NDArray[np.bool_]) -> DoubleArray:
+    """Part of whole; 0 where the whole is empty, NaN where the class has no say at all."""
+    return np.where(is_undefined, np.nan, part / np.maximum(whole, 1))
 
 
 def matthews(confusion: IntArray) -> float:

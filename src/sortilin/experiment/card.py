@@ -42,7 +42,8 @@ def headline(classes: Sequence[str]) -> tuple[str, ...]:
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    escaped = ([cell.replace("|", "\\|") for cell in cells] for cells in lines)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
 
 
 def render(outcome: Outcome) -> str:
@@ -83,6 +84,8 @@ def _data(outcome: Outcome) -> str:
         f"`{labelled.name}`: {len(labelled)} sequences ({counts}).",
         f"SHA-256 `{labelled.fingerprint}`.",
     ]
+    if outcome.n_repeats:
+        lines.append(f"Repeats of a sequence that were left out: {outcome.n_repeats}.")
     if labelled.citation:
         lines.append(f"Cite: {labelled.citation}")
     return " ".join(lines)
@@ -156,7 +159,7 @@ def test_table(outcome: Outcome, names: Sequence[str]) -> str:
     rows = [
         [
             test.name,
-            f"without {test.n_removed} training sequences" if test.n_removed else "whole",
+            test.part,
             str(test.evaluation.n),
             *_cells(test.evaluation, names),
         ]

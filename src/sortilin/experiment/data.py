@@ -19,6 +19,9 @@ from sortilin.interfaces import IntArray, OnProgress
 from sortilin.sequences import SequenceRecord, read_labelled
 from sortilin.tasks._labels import classes_of, resolve
 
+TEST_SPLIT = "test"
+"""Rows of a split whose name begins so are scored, never trained on."""
+
 
 @dataclass(frozen=True)
 class LabelledSet:
@@ -60,6 +63,26 @@ class LabelledSet:
             name, tuple(self.sequences[i] for i in rows), self.y[rows], self.classes, self.citation
         )
 
+    def distinct(self) -> tuple[LabelledSet, int]:
+        """The set with each sequence once, and how many repeats were taken out.
+
+        A repeat in another fold would be scored by a model that has seen it.
+
+        Raises:
+            LabelError: A sequence stands there with two classes.
+        """
+        first: dict[str, int] = {}
+        for row, sequence in enumerate(self.sequences):
+            earlier = first.setdefault(sequence, row)
+            if self.y[earlier] != self.y[row]:
+                raise LabelError(
+                    f"{self.name}: one sequence has two classes, '{self.classes[self.y[earlier]]}' and "
+                    f"'{self.classes[self.y[row]]}': {sequence[:40]}{'…' * (len(sequence) > 40)}; "
+                    "keep one of them, or neither"
+                )
+        n_repeats = len(self) - len(first)
+        return (self.taken(list(first.values()), self.name), n_repeats) if n_repeats else (self, 0)
+
 
 def load(
     task_name: str,
@@ -86,15 +109,55 @@ def load(
         InputError: A file cannot be read.
     """
     task = registry.get("task", task_name)
-    sources = tuple(sources) or _default_source(task.dataset)
-    if not sources:
-        raise ConfigError(f"task '{task_name}' has no data of its own: give labelled files with --data")
+    sources = _given_or_default(task_name, task.dataset, sources)
     records, citation = _records(sources, labels, on_progress)
     classes = classes or task.classes or classes_of(records)
-    y = [_class_index(classes, task.aliases, record) for record in records]
-    return LabelledSet(
-        ", ".join(sources), tuple(r.sequence for r in records), np.array(y, dtype=np.int64), classes, citation
-    )
+    return _labelled(", ".join(sources), records, classes, task.aliases, citation)
+
+
+def load_parts(
+    task_name: str,
+    sources: Sequence[str],
+    *,
+    labels: str = "auto",
+    on_progress: OnProgress | None = None,
+) -> tuple[LabelledSet, LabelledSet | None]:
+    """What of the data is for training, and what they themselves mark as test, if anything.
+
+    Test rows are those of a split whose name begins with "test" (`SET=test`, DeepLoc's `test`, a
+    column `set`, a dataset's own splits); all others, validation rows too, are for training.
+
+    Raises:
+        ConfigError, LabelError, DatasetError, InputError: As `load` raises them; LabelError also where
+            every row is a test row.
+    """
+    task = registry.get("task", task_name)
+    sources = _given_or_default(task_name, task.dataset, sources)
+    records, citation = _records(sources, labels, on_progress)
+    classes = task.classes or classes_of(records)
+    name = ", ".join(sources)
+    tests = [r for r in records if (r.split or "").startswith(TEST_SPLIT)]
+    rest = [r for r in records if not (r.split or "").startswith(TEST_SPLIT)]
+    if not rest:
+        raise LabelError(f"{name}: all {len(tests)} records are marked as test; none is left for training")
+    training = _labelled(name, rest, classes, task.aliases, citation)
+    if not tests:
+        return training, None
+    return training, _labelled(f"{name}, rows marked as test", tests, classes, task.aliases, citation)
+
+
+def _labelled(
+    name: str, records: Sequence[SequenceRecord], classes: tuple[str, ...], aliases: Any, citation: str
+) -> LabelledSet:
+    y = np.array([_class_index(classes, aliases, record) for record in records], dtype=np.int64)
+    return LabelledSet(name, tuple(r.sequence for r in records), y, classes, citation)
+
+
+def _given_or_default(task_name: str, dataset: str | None, sources: Sequence[str]) -> tuple[str, ...]:
+    chosen = tuple(sources) or _default_source(dataset)
+    if not chosen:
+        raise ConfigError(f"task '{task_name}' has no data of its own: give labelled files with --data")
+    return chosen
 
 
 def _default_source(dataset: str | None) -> tuple[str, ...]:

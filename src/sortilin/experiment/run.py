@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,8 +17,8 @@ import numpy as np
 import sortilin
 from sortilin import artifact, registry
 from sortilin.artifact import ModelFolder
-from sortilin.errors import OutputError
-from sortilin.evaluation import calibration, metrics
+from sortilin.errors import ModelFolderError, OutputError
+from sortilin.evaluation import calibration
 from sortilin.evaluation.calibration import METHOD, Calibration
 from sortilin.experiment import card, data, validate
 from sortilin.experiment.config import Component, ExperimentConfig, to_yaml
@@ -60,12 +60,12 @@ class TestResult:
 
     Attributes:
         name: Source, as given.
-        n_removed: Sequences left out because the model was trained on them; 0 for the whole set.
+        part: "whole", or what is left of it without training sequences.
         evaluation: The scores.
     """
 
     name: str
-    n_removed: int
+    part: str
     evaluation: Evaluation
 
 
@@ -76,6 +76,7 @@ class Outcome:
     Attributes:
         config: What was run.
         data: What it was trained on.
+        n_repeats: Sequences that stood in the data more than once, and were left out.
         rows: The model first, then the baselines.
         tests: Test sets, each whole and without training sequences.
         chosen: What the final fit chose by itself.
@@ -84,6 +85,7 @@ class Outcome:
 
     config: ExperimentConfig
     data: LabelledSet
+    n_repeats: int
     rows: tuple[Row, ...]
     tests: tuple[TestResult, ...]
     chosen: Mapping[str, Any]
@@ -110,12 +112,17 @@ def run(
     """
     started = time.monotonic()
     tell = on_progress or (lambda _stage, _done, _total: None)
+    validate.require_training()
     _check_free(out, overwrite=overwrite)
     descriptor: Descriptor = config.features.build("features")
     config.classifier.build("classifier")
-    labelled = data.load(config.task, config.data, labels=config.labels, on_progress=on_progress)
+    labelled, own_test = data.load_parts(
+        config.task, config.data, labels=config.labels, on_progress=on_progress
+    )
+    labelled, n_repeats = labelled.distinct()
     data.check_trainable(labelled, config.folds, config.holdout)
-    tests = [_load_test(config, labelled, source, on_progress) for source in config.tests]
+    tests = [own_test] if own_test else []
+    tests += [_load_test(config, labelled, source, on_progress) for source in config.tests]
 
     problem = Problem(
         transform(descriptor, labelled.sequences, tell),
@@ -130,7 +137,13 @@ def run(
     tell("fitting on all sequences", 1, 1)
     scored = [r for test in tests for r in _score_test(test, labelled, descriptor, classifier, calibrate)]
     outcome = Outcome(
-        config, labelled, tuple(rows), tuple(scored), dict(classifier.chosen), time.monotonic() - started
+        config,
+        labelled,
+        n_repeats,
+        tuple(rows),
+        tuple(scored),
+        dict(classifier.chosen),
+        time.monotonic() - started,
     )
     return _write(out, outcome, descriptor, classifier, calibrate), outcome
 
@@ -141,11 +154,32 @@ def _check_free(out: Path, *, overwrite: bool) -> None:
     if out.is_dir() and any(out.iterdir()):
         if not overwrite:
             raise OutputError(f"{out} exists and is not empty: choose another name, or pass --overwrite")
-        if not (out / artifact.DESCRIPTION).exists():
-            raise OutputError(f"{out} is no model folder, so it is not overwritten: choose another name")
+        _check_ours(out)
     above = next(folder for folder in out.absolute().parents if folder.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise OutputError(f"{out} cannot be written: {above} is a file, or there is no permission")
+    try:
+        # Whoever may do anything is told so by os.access, also where the file system refuses.
+        with tempfile.TemporaryDirectory(dir=above, prefix=".sortilin-"):
+            pass
+    except (NotADirectoryError, PermissionError):
+        raise OutputError(f"{out} cannot be written: {above} is a file, or there is no permission") from None
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written: {above}: {error.strerror}") from None
+
+
+def _check_ours(out: Path) -> None:
+    """Refuse to replace a folder that is no model's, or holds something else beside the model."""
+    try:
+        files = artifact.read(out).description["files"]
+    except ModelFolderError:
+        raise OutputError(
+            f"{out} is no model folder, so it is not overwritten: choose another name"
+        ) from None
+    others = sorted({path.name for path in out.iterdir()} - {artifact.DESCRIPTION, *files})
+    if others:
+        raise OutputError(
+            f"{out} holds more than a model ({', '.join(others[:3])}), so it is not overwritten: "
+            "choose another name"
+        )
 
 
 def _load_test(
@@ -175,14 +209,14 @@ def _measure(
             bare = Problem(x, problem.y, problem.classes, problem.n_folds, problem.seed)
             specs.append((f"{BASELINE_CLASSIFIER.name} on {name} alone", BASELINE_CLASSIFIER, bare))
     rows = []
-    for done, (model, spec, its_problem) in enumerate(specs):
-        tell(f"measuring {model}", done, len(specs))
+    for model, spec, its_problem in specs:
+        tell(f"measuring {model}", 0, 1)
         held_out: Evaluation | None = None
         chosen: Mapping[str, Any] = {}
         if config.holdout:
             held_out, chosen = validate.hold_out(spec, its_problem, config.holdout)
         rows.append(Row(model, held_out, validate.cross_validate(spec, its_problem), chosen))
-        tell(f"measuring {model}", done + 1, len(specs))
+        tell(f"measuring {model}", 1, 1)
     return rows
 
 
@@ -201,15 +235,10 @@ def _score_test(
     classifier: Classifier,
     calibrate: Calibration,
 ) -> list[TestResult]:
-    x = transform(descriptor, test.sequences, lambda *_: None)
-    table = calibrate(classifier.scores(x))
-    results = [TestResult(test.name, 0, metrics.evaluate(test.y, table, test.classes))]
+    table = calibrate(classifier.scores(transform(descriptor, test.sequences, lambda *_: None)))
     known = set(trained_on.sequences)
-    is_new = np.array([s not in known for s in test.sequences])
-    if not is_new.all() and is_new.any():
-        evaluation = metrics.evaluate(test.y[is_new], table[is_new], test.classes)
-        results.append(TestResult(test.name, int((~is_new).sum()), evaluation))
-    return results
+    parts = validate.parts(test, table, np.array([s in known for s in test.sequences]))
+    return [TestResult(test.name, part, evaluation) for part, evaluation in parts.items()]
 
 
 def _write(
@@ -294,7 +323,7 @@ def measurements(outcome: Outcome) -> dict[str, Any]:
             }
             for row in outcome.rows
         ],
-        "tests": [{"name": t.name, "n_removed": t.n_removed, **_plain(t.evaluation)} for t in outcome.tests],
+        "tests": [{"name": t.name, "part": t.part, **_plain(t.evaluation)} for t in outcome.tests],
     }
 
 

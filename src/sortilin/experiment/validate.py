@@ -1,8 +1,8 @@
 """How a classifier is measured: one stratified hold-out and stratified cross-validation.
 
-Nothing that is measured on chose anything: a search inside `fit` sees training rows alone, and a
-calibration is fitted on scores of sequences that its classifier did not see, never on the rows that
-are scored.
+A search inside `fit` sees training rows alone. A calibration is fitted on scores of sequences that
+their classifier did not see, and never on the rows that are scored; in cross-validation it is that of
+the other folds, whose classifiers did see the scored rows.
 
 Splits are scikit-learn's with `random_state` = seed, so that anyone can make the same ones.
 
@@ -11,19 +11,25 @@ Axis letters: N sequences, F features, S scores, C classes.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sortilin.errors import MissingDependencyError
 from sortilin.evaluation import calibration, metrics
 from sortilin.evaluation.calibration import Calibration
 from sortilin.experiment.config import Component
+from sortilin.experiment.data import LabelledSet
 from sortilin.interfaces import Classifier, DoubleArray, FloatArray, IntArray
 from sortilin.results import Evaluation
+
+REQUIRED_PACKAGES = {"scikit-learn": "sklearn", "lightgbm": "lightgbm", "onnx": "onnx", "PyYAML": "yaml"}
+"""Name to install → name to import, of what the extra `train` brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +152,35 @@ def calibrated(spec: Component, problem: Problem) -> tuple[Classifier, Calibrati
     return classifier, calibration.fit(scores, problem.y, n_classes=len(problem.classes))
 
 
+def require_training() -> None:
+    """Refuse to start where a package that training needs is missing.
+
+    Raises:
+        MissingDependencyError: The first one that is.
+    """
+    for package, module in REQUIRED_PACKAGES.items():
+        if importlib.util.find_spec(module) is None:
+            raise MissingDependencyError("training", package, "train")
+
+
 def _model_selection() -> Any:
-    try:
-        from sklearn import model_selection
-    except ImportError:
-        raise MissingDependencyError("training", "scikit-learn", "train") from None
+    from sklearn import model_selection
+
     return model_selection
+
+
+def parts(labelled: LabelledSet, table: DoubleArray, is_known: NDArray[np.bool_]) -> dict[str, Evaluation]:
+    """Scores of a whole set, and of what is left of it without training sequences if there are any.
+
+    Args:
+        labelled: N sequences with labels.
+        table: (N, C) probabilities.
+        is_known: (N,) whether the model was trained on each sequence.
+    """
+    whole = metrics.evaluate(labelled.y, table, labelled.classes)
+    if is_known.all():
+        return {"whole, every one a training sequence": whole}
+    if not is_known.any():
+        return {"whole": whole}
+    rest = metrics.evaluate(labelled.y[~is_known], table[~is_known], labelled.classes)
+    return {"whole": whole, f"without {int(is_known.sum())} training sequences": rest}

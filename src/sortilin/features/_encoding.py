@@ -90,12 +90,15 @@ class EncodedBatch:
             n_groups: G.
             gap: 1 for neighbours, 2 with one residue between, ...
         """
-        group = group_of_code[self.codes]
-        first, second, owner = group[:-gap], group[gap:], self.owner
-        is_pair = (owner[:-gap] == owner[gap:]) & (first >= 0) & (second >= 0)
-        key = (owner[:-gap] * n_groups + first) * n_groups + second
-        flat = np.bincount(key[is_pair], minlength=self.n * n_groups**2)
-        return flat.reshape(self.n, n_groups**2).astype(np.float64)
+        # Left-out codes are a group of their own, cut off at the end: cheaper than a mask.
+        left_out = np.where(group_of_code < 0, n_groups, group_of_code).astype(np.int32)
+        group, owner = left_out[self.codes], self.owner.astype(np.int32)
+        width = n_groups + 1
+        is_pair = owner[:-gap] == owner[gap:]
+        key = (owner[:-gap] * np.int32(width) + group[:-gap]) * np.int32(width) + group[gap:]
+        flat = np.bincount(key[is_pair], minlength=self.n * width**2).reshape(self.n, width, width)
+        inside = flat[:, :n_groups, :n_groups].reshape(self.n, n_groups**2)
+        return inside.astype(np.float64)
 
     @cached_property
     def _joined(self) -> tuple[str, NDArray[np.int64]]:
@@ -111,23 +114,29 @@ class EncodedBatch:
         return np.bincount(owner, minlength=self.n).astype(np.float64)
 
     def window_extremes(
-        self, values: NDArray[np.int64], width: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Lowest and highest sum of `values` (R,) over windows of `width`, per sequence, each (N,).
+        self, values: NDArray[np.int32], widths: Sequence[int]
+    ) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+        """Per width, the lowest and highest sum of `values` (R,) over windows, per sequence, each (N,).
 
         Whole numbers, so that a sequence gets the same sums in any batch. A sequence shorter than the
         window is one window.
         """
-        running = np.concatenate(([0], np.cumsum(values)))
-        sums = np.zeros(len(values), dtype=np.int64)
-        if width <= len(values):
-            sums[: len(values) - width + 1] = running[width:] - running[:-width]
+        running = np.zeros(len(values) + 1, dtype=np.int32)
+        np.cumsum(values, out=running[1:])
         whole = running[self.starts + self.lengths] - running[self.starts]
+        return [self._extremes(running, whole, width) for width in widths]
+
+    def _extremes(
+        self, running: NDArray[np.int32], whole: NDArray[np.int32], width: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        sums = np.zeros(len(running) - 1, dtype=np.int32)
+        if width <= len(sums):
+            np.subtract(running[width:], running[:-width], out=sums[: len(sums) - width + 1])
         n_windows = np.maximum(self.lengths - width + 1, 1)
         sums[self.starts] = np.where(self.lengths > width, sums[self.starts], whole)
         # Pairs of bounds: windows that stay inside, then those that would cross into the next one.
         bounds = np.column_stack((self.starts, self.starts + n_windows)).ravel()
-        bounds = bounds[bounds < len(values)]
+        bounds = bounds[bounds < len(sums)]
         return np.minimum.reduceat(sums, bounds)[::2], np.maximum.reduceat(sums, bounds)[::2]
 
 

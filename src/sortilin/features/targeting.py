@@ -61,10 +61,10 @@ TRANSMEMBRANE_WINDOW = 19
 MOTIFS = {
     "nls_monopartite": r"K[KR].[KR]",
     "nls_pat7": r"P.{0,2}(?:[KR]{3}.|[KR]{2}.[KR]|[KR].[KR]{2})",
-    "nls_bipartite": r"[KR]{2}.{10,12}(?:[KR]{3}|[KR]{2}.{1,2}[KR]|[KR].{1,2}[KR]{2}|[KR].[KR].[KR])",
+    "nls_bipartite": r"[KR][KR].{10,12}(?:[KR]{3}|[KR]{2}.{1,2}[KR]|[KR].{1,2}[KR]{2}|[KR].[KR].[KR])",
     "nes_leucine_rich": r"L.{2,3}[LIVFM].{2,3}L.[LI]",
     "rg_repeat": r"RGG|RG.RG",
-    "rs_repeat": r"(?:RS|SR){2}",
+    "rs_repeat": r"RSRS|RSSR|SRRS|SRSR",
     "zinc_finger_c2h2": r"C.{2,4}C.{12}H.{3,5}H",
     "homeobox_helix": r"W[FY].[NDQTAH]",
     "er_retention": r"[KHR]DEL$",
@@ -75,8 +75,8 @@ MOTIFS = {
     "dibasic": r"[KR][KR]",
     "cysteine_pair": r"C.{2,4}C",
     "myristoylation": r"^MG[^EDRKHPFYW\n].{2}[STAGCN]",
-    "poly_q": r"Q{4}",
-    "poly_s": r"S{4}",
+    "poly_q": r"QQQQ",
+    "poly_s": r"SSSS",
     "poly_acid": r"[DE]{5}",
     "presequence_r2": r"^M.{8,60}?R.[AFILSVY][SAG]",
 }
@@ -165,9 +165,8 @@ def _whole_chain(batch: EncodedBatch) -> dict[str, NDArray[np.float64]]:
         "entropy": _chemistry.entropy(batch),
     }
     for prefix, scale, widths in _EXTREMES:
-        values = np.rint(scale * TENTHS).astype(np.int64)[batch.codes]
-        for width in widths:
-            low, high = batch.window_extremes(values, width)
+        values = np.rint(scale * TENTHS).astype(np.int32)[batch.codes]
+        for width, (low, high) in zip(widths, batch.window_extremes(values, widths), strict=True):
             result |= {f"{prefix}_low_{width}": low / TENTHS, f"{prefix}_high_{width}": high / TENTHS}
     return result
 

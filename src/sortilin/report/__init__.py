@@ -12,10 +12,11 @@ that a person asks for. What the formats and the front ends share stands in the 
     _html_page.py   the HTML page, for one or several sections (imports Jinja)
 """
 
-from sortilin.report._columns import column_names
+from sortilin.report._columns import column_names, escape
 from sortilin.report._flags import change_words, flag_words
 from sortilin.report._output import (
     SkippedLog,
+    check_outputs,
     format_for,
     meta_path,
     open_output,
@@ -28,7 +29,9 @@ __all__ = [
     "OutputStream",
     "SkippedLog",
     "change_words",
+    "check_outputs",
     "column_names",
+    "escape",
     "flag_words",
     "format_for",
     "meta_path",

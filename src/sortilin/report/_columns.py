@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from urllib.parse import quote
 
+from sortilin.errors import escape_controls
 from sortilin.results import Prediction, confidence_level
 
 LEADING = ("id", "length", "prediction", "probability", "confidence")
 FLAGS = "flags"
-
-# Control characters and Unicode line separators break a line or a column, or steer a terminal. A quote
-# breaks a table only where a field begins with it: pandas and R then read on to the next quote.
-_UNSAFE = re.compile('^"|[\x00-\x1f\x7f-\x9f\u2028\u2029]')
 
 
 Row = tuple[str, int, str, float, str, tuple[float, ...], tuple[str, ...]]
@@ -63,6 +58,6 @@ def escape(text: str) -> str:
     Tab, line feed, carriage return, the other control characters and a quote at the beginning become
     `%09`, `%0A`, `%0D`, ..., `%22`; everything else, a percent sign too, stays as it is.
     """
-    if text.isprintable() and text[:1] != '"':  # nearly always, and fast
-        return text
-    return _UNSAFE.sub(lambda match: quote(match[0], safe=""), text)
+    escaped = escape_controls(text)
+    # A quote breaks a table only where a field begins with it: pandas and R then read on to the next quote.
+    return f"%22{escaped[1:]}" if escaped[:1] == '"' else escaped

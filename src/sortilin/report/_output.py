@@ -68,6 +68,26 @@ def _refuse_packing(path: Path | str, format_name: str) -> None:
         raise ConfigError(f"{path}: {format_name} output is not compressed; allowed: {allowed}")
 
 
+def check_outputs(path: Path | str, *, source: str) -> None:
+    """Refuse, before any work, an output whose files cannot be written or would replace what is read.
+
+    Args:
+        path: The output that is to be written.
+        source: What is read, as given.
+
+    Raises:
+        OutputError: The output is the source, or it or `OUT.meta.json` cannot be written.
+    """
+    output = Path(path)
+    if output.exists() and Path(source).exists() and output.samefile(source):
+        raise OutputError(f"{path}: is the file that is read; choose another name for the output")
+    for place in (output, meta_path(output)):
+        with writing(place):
+            _refuse_folder(place)
+            if not _is_special(output):
+                _check_place(place, place.resolve())
+
+
 @contextmanager
 def open_output(path: Path | str) -> Iterator[OutputStream]:
     """A binary stream to a file that gets its name only when the block ends without an exception.

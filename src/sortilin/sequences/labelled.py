@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sortilin.errors import DuplicateIdError, LabelError
+from sortilin.errors import DuplicateIdError, LabelError, escape_controls
 from sortilin.sequences.entries import Entry, Origin
 from sortilin.sequences.labels import Chooser, Labeller, chooser, fixed, label_of_file
 from sortilin.sequences.policy import OnError
@@ -52,7 +52,8 @@ def read_labelled(
         chosen = choose if label is None else _given(label)
         for record in read_with(path, choose=chosen, on_error=on_error, report=report):
             if record.label is None:
-                raise LabelError(f"{path} has no class; write class={path}, or choose where labels stand")
+                shown = escape_controls(path)
+                raise LabelError(f"{shown} has no class; write class={shown}, or choose where labels stand")
             read.append(_distinct(record, ids, path, report))
     return read
 
@@ -87,7 +88,7 @@ def _class_and_path(source: str | os.PathLike[str]) -> tuple[str | None, str]:
     if not equals or not isinstance(source, str) or Path(path).exists():
         return None, path
     if not label.strip() or not labelled_path:
-        raise LabelError(f"'{source}' is neither a file nor class=path")
+        raise LabelError(f"'{escape_controls(source)}' is neither a file nor class=path")
     return label.strip(), labelled_path
 
 
@@ -97,6 +98,7 @@ def _distinct(record: SequenceRecord, ids: set[str], path: str, report: ReadRepo
         report.n_renamed += 1
         record = replace(record, id=f"{prefix}:{record.id}")
     if record.id in ids:
-        raise DuplicateIdError(f"{path}: id '{record.id}' stands in two files of one name; rename one")
+        place, shown = map(escape_controls, (path, record.id))
+        raise DuplicateIdError(f"{place}: id '{shown}' stands in two files of one name; rename one")
     ids.add(record.id)
     return record

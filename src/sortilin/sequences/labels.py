@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 
-from sortilin.errors import LabelError, UnknownNameError
+from sortilin.errors import LabelError, UnknownNameError, escape_controls
 from sortilin.sequences.entries import Entry, Origin
 from sortilin.sequences.table import LABEL_COLUMNS
 
@@ -154,8 +154,9 @@ def _by_column(origin: Origin) -> Labeller:
         )
     column = next((name for name in LABEL_COLUMNS if name in origin.columns), None)
     if column is None:
+        columns = escape_controls(", ".join(origin.columns))
         raise LabelError(
-            f"{origin.name} has no label column; its columns are: {', '.join(origin.columns)}; "
+            f"{origin.name} has no label column; its columns are: {columns}; "
             f"one of them must be called: {', '.join(LABEL_COLUMNS)}"
         )
 

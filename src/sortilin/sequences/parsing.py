@@ -6,7 +6,7 @@ import io
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 
-from sortilin.errors import FormatError
+from sortilin.errors import FormatError, escape_controls
 from sortilin.sequences.entries import Entry, Origin, Parsed
 from sortilin.sequences.fasta import fasta_entries
 from sortilin.sequences.source import Source, fault_types, file_fault, opened, rejoined, source_name
@@ -35,6 +35,7 @@ def parsed(source: Source, name: str | None) -> Iterator[Parsed]:
     """
     shown, path = source_name(source)
     shown, path = (name, path or name) if name else (shown, path)
+    shown = escape_controls(shown)
     with opened(source, shown) as stream:
         try:
             columns, entries = _parse(stream, shown)
@@ -57,7 +58,7 @@ def _parse(stream: io.BufferedReader, name: str) -> tuple[tuple[str, ...] | None
     line, number = _first_line(stream, name)
     whole = rejoined(line, stream)
     if line.lstrip().startswith(b">"):
-        return None, fasta_entries(whole)
+        return None, fasta_entries(whole, name, first_line=number)
     first = (line.decode("utf-8", errors="replace").splitlines() or [""])[0]
     layout = table_layout(first, name)
     if layout is None:

@@ -15,6 +15,7 @@ from sortilin.errors import (
     NucleotideError,
     ResidueError,
     UnknownNameError,
+    escape_controls,
 )
 from sortilin.sequences.entries import Entry, Origin
 from sortilin.sequences.labels import Chooser, Labeller
@@ -88,7 +89,8 @@ class Policy:
     def _leave_out(self, entry: Entry, fault: InputError) -> None:
         if self.on_error == "fail":
             raise _placed(fault, self.origin, self.n_read, entry) from None
-        skipped = Skipped(self.n_read, _id_of(entry, self.n_read), str(fault), self.origin.name)
+        shown_id, reason = map(escape_controls, (_id_of(entry, self.n_read), str(fault)))
+        skipped = Skipped(self.n_read, shown_id, reason, self.origin.name)
         self.first_skipped = self.first_skipped or skipped
         self.report.skip(skipped)
 
@@ -134,7 +136,7 @@ def _placed(fault: InputError, origin: Origin, number: int, entry: Entry) -> Inp
     message = str(fault)
     joint = ", " if message.startswith(("position", "line")) else " "
     shown = _shortened(_id_of(entry, number))
-    return type(fault)(f'{origin.name}, record {number} ("{shown}"){joint}{message}')
+    return type(fault)(escape_controls(f'{origin.name}, record {number} ("{shown}"){joint}{message}'))
 
 
 def _shortened(record_id: str) -> str:

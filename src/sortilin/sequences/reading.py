@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sortilin.errors import InputError
+from sortilin.errors import InputError, escape_controls
 from sortilin.sequences.entries import Entry, Origin
 from sortilin.sequences.labels import Chooser, as_given, chooser
 from sortilin.sequences.parsing import parsed
@@ -99,7 +99,7 @@ def records_from_strings(
     check_on_error(on_error)
     if isinstance(sequences, str):
         raise InputError("sequences must be a list of strings, got one string; write [sequence]")
-    policy = Policy(Origin(name), on_error, ReadReport() if report is None else report)
+    policy = Policy(Origin(escape_controls(name)), on_error, ReadReport() if report is None else report)
     with SeenIds() as seen:
         yield from policy.records(map(_entry_of, sequences), seen, lambda _first, _origin: as_given)
 

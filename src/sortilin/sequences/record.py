@@ -45,7 +45,7 @@ class Skipped:
 
     Attributes:
         record: Its number in the source, from 1.
-        id: Its id.
+        id: Its id, control characters percent-escaped.
         reason: What is wrong with it.
         source: Name of the file it stands in.
     """

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from sortilin.errors import FormatError, InputError
+from sortilin.errors import FormatError, InputError, escape_controls
 from sortilin.sequences.record import counted
 
 STANDARD_INPUT = "-"
@@ -97,7 +97,7 @@ def _open_file(path: Path, name: str) -> BinaryIO:
 
 def _missing(path: Path, name: str) -> str:
     if not path.parent.is_dir():
-        return f"{name}: there is no folder '{path.parent}'"
+        return f"{name}: there is no folder '{escape_controls(str(path.parent))}'"
     names = sorted(entry.name for entry in path.parent.iterdir())
     near = difflib.get_close_matches(path.name, names, n=3)
     hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
@@ -154,6 +154,7 @@ def file_fault(name: str, error: Exception, n_records: int) -> FormatError:
     if isinstance(error, UnicodeDecodeError):
         byte = error.object[error.start]
         return FormatError(f"{name}: byte 0x{byte:02x}{after} is not UTF-8 text; save it as UTF-8")
+    found = escape_controls(str(error))
     if isinstance(error, csv.Error):
-        return FormatError(f"{name} is no sound table{after}: {error} (is a quote left open?)")
-    return FormatError(f"{name}: reading failed{after}: {error}; the file may be damaged")
+        return FormatError(f"{name} is no sound table{after}: {found} (is a quote left open?)")
+    return FormatError(f"{name}: reading failed{after}: {found}; the file may be damaged")

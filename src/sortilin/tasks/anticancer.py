@@ -58,6 +58,7 @@ class Anticancer:
         "Antimicrobial peptides with and without anticancer activity are hardly told apart.",
         "No test of toxicity: what kills cancer cells often harms healthy cells and red blood cells too.",
         "Short peptides only: 91 % of those in training have 11 to 50 residues.",
+        "A sequence unlike any in training gets an answer all the same, often yes: most whole proteins do.",
         "The plain sequence: amidation, cyclization, D-residues and lipids are not seen.",
         "No dose and no cell line: activity was published for some concentration, on some cells.",
     )

@@ -51,6 +51,7 @@ class Localization:
         "Trained on one place for each protein: one that works in two places gets one of them.",
         "Cytosol and nucleus are told apart least well.",
         "The full sequence as translated: without signal or transit peptide a protein may look cytosolic.",
+        "Short peptides are called secreted with high confidence, whatever they are.",
         "A prediction from sequence is no evidence of location in a given cell, tissue or condition.",
     )
 
