@@ -79,11 +79,15 @@ class _IdsOnDisk:
         # An empty name asks SQLite for a private file that it removes itself. The records of one
         # source may be drawn by another thread than the one that opened it.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        for statement in _SETUP:
-            self._database.execute(statement)
-        self._cursor = self._database.cursor()
-        for record_id, record in first.items():
-            self.add(record_id, record)
+        try:
+            for statement in _SETUP:
+                self._database.execute(statement)
+            self._cursor = self._database.cursor()
+            for record_id, record in first.items():
+                self.add(record_id, record)
+        except BaseException:
+            self.close()  # nobody else holds it yet
+            raise
 
     def add(self, record_id: str, record: int) -> int | None:
         key = _key(record_id)
