@@ -204,7 +204,10 @@ def _measure(
 ) -> list[Row]:
     specs = [(f"{config.classifier.name} on {config.features.name}", config.classifier, problem)]
     if config.baselines:
+        own = (config.classifier.name, config.features.name)
         for name in BASELINES:
+            if own == (BASELINE_CLASSIFIER.name, name):
+                continue  # the model itself is this baseline
             x = transform(registry.get("features", name)(), labelled.sequences, lambda *_: None)
             bare = Problem(x, problem.y, problem.classes, problem.n_folds, problem.seed)
             specs.append((f"{BASELINE_CLASSIFIER.name} on {name} alone", BASELINE_CLASSIFIER, bare))
