@@ -18,7 +18,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MAX_MEGABYTES = 250
-NOT_IN_BASE = ("torch", "scikit-learn", "pandas", "scipy", "lightgbm", "onnx", "pyarrow")
+NOT_IN_BASE = (
+    "torch",
+    "accelerate",
+    "scikit-learn",
+    "pandas",
+    "scipy",
+    "lightgbm",
+    "matplotlib",
+    "onnx",
+    "optuna",
+    "pyarrow",
+    "pyhmmer",
+    "tensorboard",
+)
 
 REFUSE_NETWORK = """\
 import socket
