@@ -27,6 +27,8 @@ KIND_TITLES = {
     "task": "Tasks",
     "features": "Descriptor sets",
     "classifier": "Classifiers",
+    "backbone": "Backbones",
+    "head": "Heads",
     "format": "Output formats",
 }
 

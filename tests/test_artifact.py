@@ -73,7 +73,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert found.card == "# Card é\n"
     assert {key: found.description[key] for key in DESCRIBED} == DESCRIBED
     assert found.description["format"] == "sortilin-model"
-    assert found.description["format_version"] == 1
+    assert found.description["format_version"] == 2
     assert set(found.description["files"]) == FILES
     for name, array in ARRAYS.items():
         assert found.array(name).dtype == array.dtype
@@ -136,10 +136,40 @@ def test_description_of_something_else_is_foreign(folder: Path, content: str) ->
 
 
 def test_newer_version_says_who_wrote_it_and_the_remedy(folder: Path) -> None:
-    described_as(folder, lambda d: d.update(format_version=2, sortilin_version="9.1"))
+    described_as(folder, lambda d: d.update(format_version=3, sortilin_version="9.1"))
     assert fault_of(folder) == (
-        f"{folder / 'model.json'} has format version 2, written by sortilin 9.1; "
-        "this one reads up to 1: pip install --upgrade sortilin"
+        f"{folder / 'model.json'} has format version 3, written by sortilin 9.1; "
+        "this one reads up to 2: pip install --upgrade sortilin"
+    )
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_this_and_the_older_version_are_read(folder: Path, version: int) -> None:
+    described_as(folder, partial(dict.update, format_version=version))
+    assert artifact.read(folder).description["format_version"] == version
+
+
+TOKENS = {"max_residues": 2_000, "keep_last": 100}
+
+
+@pytest.mark.parametrize("policy", [TOKENS, {"max_residues": None, "keep_last": 0}])
+def test_model_may_take_tokens_in_place_of_features(folder: Path, policy: dict[str, Any]) -> None:
+    described_as(folder, lambda d: (d.pop("features"), d.update(tokens=policy)))
+    assert artifact.read(folder).description["tokens"] == policy
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.pop("features"),
+        lambda d: d.update(features=None),
+        lambda d: d.update(tokens=TOKENS),
+    ],
+)
+def test_model_takes_features_or_tokens(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    described_as(folder, change)
+    assert fault_of(folder) == (
+        f"{folder / 'model.json'} is damaged: Value error, it needs features or tokens, one of them"
     )
 
 
@@ -155,13 +185,14 @@ def test_missing_key_is_named(folder: Path, key: str) -> None:
         ("features", ("name", "config", "n_features")),
         ("training_data", ("name", "lengths")),
         ("classifier", ("name",)),
+        ("tokens", ("max_residues", "keep_last")),
     ],
 )
 def test_missing_key_of_a_nested_table_is_named(folder: Path, key: str, inner: tuple[str, ...]) -> None:
     described_as(folder, partial(dict.update, **{key: {}}))
     expected = "; ".join(f"{key}.{name}: Field required" for name in inner)
     assert fault_of(folder) == f"{folder / 'model.json'} is damaged: {expected}"
-    described_as(folder, partial(dict.update, **{key: None}))
+    described_as(folder, partial(dict.update, **{key: []}))
     assert fault_of(folder).startswith(f"{folder / 'model.json'} is damaged: {key}: Input should be a valid ")
 
 
@@ -181,6 +212,8 @@ def test_missing_key_of_a_nested_table_is_named(folder: Path, key: str, inner: t
         ({"files": ["model.onnx"]}, "files: Input should be a valid dictionary"),
         ({"files": {"model.onnx": 1}}, "files.model.onnx: Input should be a valid string"),
         ({"seed": "42"}, "seed: Input should be a valid integer"),
+        ({"tokens": {"max_residues": 0, "keep_last": 0}}, "tokens.max_residues: Input should be greater"),
+        ({"tokens": {"max_residues": 9, "keep_last": -1}}, "tokens.keep_last: Input should be greater"),
     ],
 )
 def test_value_that_is_not_allowed_is_named(folder: Path, changes: dict[str, Any], expected: str) -> None:

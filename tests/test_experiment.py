@@ -246,7 +246,7 @@ class Spy:
         patch.setattr(variant, "scores", scores)
 
 
-def _rows(x: FloatArray) -> set[bytes]:
+def _rows(x: Any) -> set[bytes]:
     return {row.tobytes() for row in x}
 
 
@@ -261,6 +261,17 @@ def problem() -> Problem:
 @pytest.fixture(params=CLASSIFIERS)
 def spec(request: pytest.FixtureRequest) -> Component:
     return Component(name=request.param, options=CLASSIFIERS[request.param])
+
+
+@pytest.fixture
+def network() -> Component:
+    options = {
+        "backbone": {"name": "onehot", "options": {"embedding": 4}},
+        "head": {"name": "lstm", "options": {"hidden": 4}},
+        "validation": 0.2,
+        "training": {"epochs": 2, "batch_size": 8},
+    }
+    return Component(name="neural", options=options)
 
 
 def test_scores_of_a_fold_come_from_a_fit_without_it(
@@ -299,6 +310,25 @@ def test_fold_is_calibrated_on_the_scores_of_the_others(
     assert len(fitted_on) == 4
     for fold, used in enumerate(fitted_on):
         assert used == _rows(measured.scores[measured.fold != fold])
+
+
+def test_fold_of_a_network_is_calibrated_on_rows_that_it_set_aside(
+    network: Component, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sequences = np.array([sequence for _, sequence in TRAINING[:60]], dtype=object)
+    task = Problem(sequences, np.arange(60) % 3, ("a", "b", "c"), 2, 3)
+    fitted_on: list[tuple[int, set[bytes]]] = []
+    real = calibration.fit
+
+    def fit(scores: Any, y: Any, *, n_classes: int) -> Any:
+        fitted_on.append((len(y), _rows(scores)))
+        return real(scores, y, n_classes=n_classes)
+
+    monkeypatch.setattr(calibration, "fit", fit)
+    measured = validate.cross_validate(network, task)
+    assert [n for n, _ in fitted_on] == [6, 6]  # 20% of the 30 that a fold learns from
+    assert not any(used & _rows(measured.scores) for _, used in fitted_on)
+    assert all(chosen["epochs"] == 2 for chosen in measured.chosen)
 
 
 def test_hold_out_is_scored_once_by_a_fit_that_never_saw_it(
@@ -362,13 +392,55 @@ def test_unknown_names_offer_the_known_ones(tmp_path: Path) -> None:
             {"name": "paper71", "options": {"k": 2}},
             "features 'paper71': k: Extra inputs are not permitted (found 2)",
         ),
+        (
+            "classifier",
+            {"name": "neural", "options": {"maximum": 1}},
+            "classifier 'neural': maximum: Extra inputs are not permitted (found 1)",
+        ),
+        (
+            "classifier",
+            {"name": "neural", "options": {"training": {"epochs": 0}}},
+            "classifier 'neural': training.epochs: Input should be greater than 0 (found 0)",
+        ),
+        (
+            "classifier",
+            {"name": "neural", "options": {"head": {"name": "lstm", "options": {"hiden": 3}}}},
+            "head 'lstm': hiden: Extra inputs are not permitted (found 3)",
+        ),
+        (
+            "classifier",
+            {"name": "neural", "options": {"backbone": {"name": "esm9"}}},
+            f"unknown backbone 'esm9'; choose from: {', '.join(registry.names('backbone'))}",
+        ),
     ],
 )
 def test_option_that_is_not_allowed_is_named(
     kind: str, component: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     data = tiny.write_table(tmp_path / "x.csv", TRAINING)
-    assert refused(config(data, **{kind: component}), tmp_path / "out", ConfigError) == message
+    changes: dict[str, Any] = {kind: component}
+    if component["name"] == "neural":
+        changes["features"] = None
+    assert refused(config(data, **changes), tmp_path / "out", ConfigError) == message
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"features": None},
+            f"classifier 'boosting' needs features; choose from: {', '.join(registry.names('features'))}",
+        ),
+        (
+            {"classifier": {"name": "neural"}},
+            "classifier 'neural' reads the sequence itself; leave out features (found 'composition')",
+        ),
+    ],
+)
+def test_features_stand_where_they_are_read_and_nowhere_else(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config("x.csv", **changes)
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
@@ -400,7 +472,7 @@ def test_value_that_is_not_allowed_is_named_with_its_file(
     [
         (
             "task: custom\n",
-            "{path}: features: Field required; classifier: Field required; seed: Field required",
+            "{path}: classifier: Field required; seed: Field required",
         ),
         ("- custom\n", "{path} holds no mapping of options; found list"),
         ("", "{path} holds no mapping of options; found NoneType"),

@@ -11,7 +11,22 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 HEAVY = {"numpy", "onnxruntime", "pydantic", "rich", "sklearn", "torch", "pandas", "jinja2", "requests"}
-TRAINING_ONLY = {"sklearn", "torch", "pandas", "lightgbm", "onnx", "scipy", "pyarrow", "yaml", "joblib"}
+TRAINING_ONLY = {
+    "accelerate",
+    "joblib",
+    "lightgbm",
+    "matplotlib",
+    "onnx",
+    "onnxscript",
+    "optuna",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "tensorboard",
+    "torch",
+    "yaml",
+}
 PUBLIC = {"Prediction", "Predictor", "SequenceRecord", "__version__", "load", "read_sequences"}
 
 COMMAND = """

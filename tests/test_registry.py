@@ -17,7 +17,9 @@ from sortilin.errors import UnknownNameError
 BUILTIN = {
     "task": {"anticancer", "custom", "localization"},
     "features": {"composition", "length", "paper71", "peptide", "targeting"},
-    "classifier": {"boosting", "svm"},
+    "classifier": {"boosting", "neural", "svm"},
+    "backbone": {"onehot"},
+    "head": {"cnn_lstm", "lstm"},
     "format": {"html", "jsonl", "parquet", "tsv"},
 }
 
@@ -86,8 +88,10 @@ print([name for name in sys.modules if name.startswith(folders) or name == "nump
                 "choose from: anticancer, custom, localization"
             ),
         ),
-        ("classifier", "forest", "unknown classifier 'forest'; choose from: boosting, svm"),
-        ("classifier", "_onnx", "unknown classifier '_onnx'; choose from: boosting, svm"),
+        ("classifier", "forest", "unknown classifier 'forest'; choose from: boosting, neural, svm"),
+        ("classifier", "_onnx", "unknown classifier '_onnx'; choose from: boosting, neural, svm"),
+        ("head", "lsmt", "unknown head 'lsmt'; did you mean 'lstm'? choose from: cnn_lstm, lstm"),
+        ("backbone", "_store", "unknown backbone '_store'; choose from: onehot"),
         ("format", "", "unknown format ''; choose from: html, jsonl, parquet, tsv"),
     ],
 )

@@ -1,7 +1,7 @@
 """The model folder: what a trained model is on disk.
 
     model.json           what it is: format version, task, classes, components by name, data, metrics
-    model.onnx           features (N, F) float32 → scores (N, S) float32
+    model.onnx           features (N, F) float32, or tokens (N, L) int64, → scores (N, S) float32
     arrays.safetensors   calibration, hashes of the training sequences, the classifier's own arrays
     README.md            the card for people
 
@@ -22,13 +22,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from sortilin.errors import ModelFolderError, OutputError
 from sortilin.evaluation.calibration import Calibration
 
 FORMAT = "sortilin-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2 added models that take tokens in place of features."""
 
 DESCRIPTION, GRAPH, ARRAYS, CARD = "model.json", "model.onnx", "arrays.safetensors", "README.md"
 
@@ -42,6 +52,11 @@ class _Features(_Table):
     name: str
     config: dict[str, Any]
     n_features: PositiveInt
+
+
+class _Tokens(_Table):
+    max_residues: PositiveInt | None
+    keep_last: NonNegativeInt
 
 
 class _Classifier(_Table):
@@ -58,7 +73,8 @@ class _Description(_Table):
 
     task: str
     classes: list[str] = Field(min_length=2)
-    features: _Features
+    features: _Features | None = None
+    tokens: _Tokens | None = None
     classifier: _Classifier
     training_data: _TrainingData
     seed: int
@@ -71,6 +87,12 @@ class _Description(_Table):
         if len(set(value)) < len(value):
             raise ValueError("a class stands there twice")
         return value
+
+    @model_validator(mode="after")
+    def _has_one_input(self) -> _Description:
+        if (self.features is None) == (self.tokens is None):
+            raise ValueError("it needs features or tokens, one of them")
+        return self
 
     @field_validator("files")
     @classmethod
@@ -235,7 +257,8 @@ def _parse(path: Path, raw: bytes) -> dict[str, Any]:
     try:
         _Description.model_validate(description)
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
+        # A fault of the whole stands nowhere in particular.
+        faults = (": ".join(filter(None, (".".join(map(str, f["loc"])), f["msg"]))) for f in error.errors())
         raise ModelFolderError(f"{where} is damaged: {'; '.join(faults)}") from None
     return description
 

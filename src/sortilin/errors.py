@@ -9,6 +9,7 @@
     │   └── LabelError               a label is missing, unknown, or cannot be read
     ├── ConfigError                  a configuration file or an option holds a value that is not allowed
     │   └── UnknownNameError         no model, task, classifier, ... of that name
+    ├── TrainingError                a training run diverged
     ├── ModelFolderError             a model folder is damaged, foreign, or written by a newer version
     ├── DatasetError                 a dataset is absent, cannot be fetched, or fails its checksum
     ├── MissingDependencyError       an optional package is needed
@@ -74,6 +75,10 @@ class UnknownNameError(ConfigError):
         near = difflib.get_close_matches(name, self.choices, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ";"
         super().__init__(f"unknown {kind} '{name}'{hint} choose from: {', '.join(self.choices)}")
+
+
+class TrainingError(SortilinError):
+    """A training run diverged: its loss is no longer a number."""
 
 
 class ModelFolderError(SortilinError):

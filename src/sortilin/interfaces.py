@@ -7,6 +7,8 @@ satisfies the protocol below. Axis letters: N sequences, F features, C classes, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol
 
 import numpy as np
@@ -17,8 +19,44 @@ from sortilin.results import Prediction, RunSummary
 FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Inputs = NDArray[Any]
+"""What a classifier takes: (N, F) float32 features, or (N,) sequences as Python strings (dtype object)."""
+
 OnProgress = Callable[[str, int, int], None]
 """Called as `on_progress(stage, n_done, n_total)`; the library itself never prints."""
+
+FEATURES, SEQUENCES = "features", "sequences"
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks on at a long fit, and where it may keep what it needs to go on after a kill.
+
+    Attributes:
+        on_progress: Called as (stage, done, total).
+        workspace: A folder of this fit's own; None keeps nothing.
+        on_epoch: Called by iterative fits with each epoch's figures; True stops the fit.
+    """
+
+    on_progress: OnProgress | None = None
+    workspace: Path | None = None
+    on_epoch: Callable[[Mapping[str, float]], bool] | None = None
+
+    def inner(self, name: str) -> Watch:
+        """The same for one of several fits: its name before each stage, a folder of its own."""
+        return Watch(
+            on_progress=self.on_progress and named(self.on_progress, name),
+            workspace=self.workspace and self.workspace / name.replace(" ", "-"),
+            on_epoch=self.on_epoch,
+        )
+
+
+def named(tell: OnProgress, what: str) -> OnProgress:
+    """Progress with a name before each stage."""
+    return lambda stage, done, total: tell(f"{what}, {stage}", done, total)
+
+
+NOBODY = Watch()
 
 
 class Task(Protocol):
@@ -68,24 +106,34 @@ class Classifier(Protocol):
 
     Attributes:
         Config: Frozen pydantic model of its options; all have defaults.
+        takes: What x is: `FEATURES`, (N, F) float32 of a descriptor set, or `SEQUENCES`, (N,) cleaned
+            sequences.
         chosen: What `fit` chose by itself (grid search), for the record; empty before.
     """
 
     Config: ClassVar[type[Any]]
+    takes: ClassVar[str]
     chosen: Mapping[str, Any]
 
     def __init__(self, config: Any = None) -> None: ...
 
-    def fit(self, x: FloatArray, y: IntArray, *, n_classes: int, seed: int) -> None:
-        """Learn from (N, F) features and (N,) class indices. Any search stays inside these rows."""
+    def fit(self, x: Inputs, y: IntArray, *, n_classes: int, seed: int, watch: Watch = NOBODY) -> None:
+        """Learn from N inputs and (N,) class indices. Any search stays inside these rows."""
+        ...
+
+    def set_aside(self) -> tuple[DoubleArray, IntArray] | None:
+        """Scores (M, S) and classes (M,) of rows that `fit` itself kept from learning, for calibration.
+
+        None where it learned from all rows; then a cross-validation has to give such scores.
+        """
         ...
 
     def chosen_config(self) -> Any:
         """The Config that fits again without a search; after `fit`."""
         ...
 
-    def scores(self, x: FloatArray) -> DoubleArray:
-        """(N, F) → (N, S) uncalibrated scores; S is 1 for two classes (positive = class 1)."""
+    def scores(self, x: Inputs) -> DoubleArray:
+        """N inputs → (N, S) uncalibrated scores; S is 1 for two classes (positive = class 1)."""
         ...
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -93,7 +141,51 @@ class Classifier(Protocol):
         ...
 
     def to_onnx(self) -> bytes:
-        """A graph from `features` (N, F) float32 to `scores` (N, S) float32."""
+        """A graph to `scores` (N, S) float32.
+
+        From `features` (N, F) float32, or, where sequences are taken, from `tokens` (N, L) int64
+        (`sequences.tokens`), each row padded to the right.
+        """
+        ...
+
+
+class Backbone(Protocol):
+    """A torch module from residue tokens to residue vectors.
+
+    Attributes:
+        Config: Frozen pydantic model of its options; all have defaults.
+        width: D, numbers a residue.
+    """
+
+    Config: ClassVar[type[Any]]
+    width: int
+
+    def __init__(self, config: Any = None) -> None: ...
+
+    def __call__(self, tokens: Any, mask: Any) -> Any:
+        """(B, L) int64 tokens and (B, L) bool, True at residues → (B, L, D), 0 where the mask is False."""
+        ...
+
+
+class Head(Protocol):
+    """A torch module from residue vectors to logits; pads change nothing.
+
+    Attributes:
+        Config: Frozen pydantic model of its options; all have defaults.
+        has_attention: Whether `attention` gives weights.
+    """
+
+    Config: ClassVar[type[Any]]
+    has_attention: bool
+
+    def __init__(self, config: Any = None, *, width: int, n_classes: int) -> None: ...
+
+    def __call__(self, x: Any, mask: Any) -> Any:
+        """(B, L, D) and (B, L) bool → (B, C) logits."""
+        ...
+
+    def attention(self, x: Any, mask: Any) -> tuple[Any, Any]:
+        """The logits and (B, L) weights, each row summing to 1 over its residues."""
         ...
 
 

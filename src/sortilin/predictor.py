@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sortilin import artifact, registry
+from sortilin import artifact
 from sortilin.artifact import ModelFolder
-from sortilin.errors import ModelFolderError, UnknownNameError
-from sortilin.interfaces import Descriptor, DoubleArray
+from sortilin.errors import ConfigError, ModelFolderError, UnknownNameError
+from sortilin.graph_inputs import Reader, reader_of
+from sortilin.interfaces import DoubleArray
 from sortilin.results import Prediction
 from sortilin.sequences import SequenceRecord, records_from_strings
 
@@ -28,6 +29,9 @@ MAX_BATCH_SEQUENCES = 2_048
 
 SHORTER, LONGER, TRAINED_ON = "shorter_than_trained", "longer_than_trained", "trained_on"
 """Flags: outside the range of training lengths; this very sequence was in the training data."""
+
+SHORTENED = "shortened_to"
+"""Flag with the number of residues that the model looked at: its middle was left out."""
 
 
 def bundled() -> tuple[str, ...]:
@@ -92,20 +96,11 @@ class Predictor:
         return np.array(self.classes)
 
     @cached_property
-    def _descriptor(self) -> Descriptor:
-        spec = self.model.description["features"]
-        variant = registry.get("features", spec["name"])
+    def _reader(self) -> Reader:
         try:
-            descriptor: Descriptor = variant(variant.Config(**spec["config"]))
+            return reader_of(self.model)
         except ValueError as error:  # pydantic's ValidationError is one
-            raise self._damaged(f"{spec['name']} does not take its options: {error}") from None
-        if len(descriptor.feature_names) != spec["n_features"]:
-            raise ModelFolderError(
-                f"{self.model.path} expects {spec['n_features']} {spec['name']} features; this version of "
-                f"sortilin computes {len(descriptor.feature_names)}: use the version that wrote it, "
-                f"{self.model.description.get('sortilin_version')}"
-            )
-        return descriptor
+            raise self._damaged(f"its input cannot be made: {error}") from None
 
     @cached_property
     def _session(self) -> Any:
@@ -124,9 +119,9 @@ class Predictor:
             raise self._damaged(f"{artifact.GRAPH} cannot be loaded: {error}") from error
         inputs = [(tensor.name, tensor.shape[1:]) for tensor in session.get_inputs()]
         outputs = [(tensor.name, tensor.shape[1:]) for tensor in session.get_outputs()]
-        n_features, n_scores = len(self._descriptor.feature_names), len(self._calibration.weights)
-        if inputs != [("features", [n_features])] or outputs != [("scores", [n_scores])]:
-            raise self._damaged(f"{artifact.GRAPH} is not from {n_features} features to {n_scores} scores")
+        expected, n_scores = self._reader.graph_input, len(self._calibration.weights)
+        if inputs != [expected] or outputs[:1] != [("scores", [n_scores])]:
+            raise self._damaged(f"{artifact.GRAPH} is not from {self._reader.what} to {n_scores} scores")
         return session
 
     @cached_property
@@ -170,12 +165,39 @@ class Predictor:
             ]
 
     def _probabilities(self, sequences: Sequence[str]) -> DoubleArray:
-        features = self._descriptor.transform(sequences)
-        (scores,) = self._session.run(None, {"features": features})
-        table = self._calibration(scores)
+        table = self._calibration(self._reader.scores(self._session, sequences).astype(np.float64))
         if not np.isfinite(table).all():
             raise self._damaged("it gives probabilities that are no numbers")
         return table
+
+    def words_of_shortening(self, n: int) -> str:
+        """That n sequences were not read whole, and what of them was."""
+        policy = self._reader.policy
+        n_first = (policy.max_residues or 0) - policy.keep_last
+        return (
+            f"{n:,} sequences are longer than the model reads: only their first {n_first:,} and last "
+            f"{policy.keep_last:,} residues count (flag {SHORTENED})"
+        )
+
+    def attention(self, sequences: Sequence[str | SequenceRecord]) -> list[NDArray[np.float32]]:
+        """Attention weights of each residue, one (L,) array a sequence, which sums to 1.
+
+        NaN stands at residues that the model did not look at (see the flag `shortened_to`).
+
+        Raises:
+            ConfigError: The model has no attention.
+            InputError: There is no sequence, or one is empty or holds a letter that is no residue.
+        """
+        if "attention" not in [tensor.name for tensor in self._session.get_outputs()]:
+            raise ConfigError(
+                f"model '{self.name}' has no attention; networks with pooling: attention have "
+                "(attention-lstm, cnn-bilstm-attention)"
+            )
+        records = list(records_from_strings(sequences))
+        parts = [
+            self._reader.attention(self._session, [r.sequence for r in batch]) for batch in _batches(records)
+        ]
+        return [weights for part in parts for weights in part]
 
     def _prediction(self, record: SequenceRecord, row: list[float], is_known: bool) -> Prediction:
         shortest, longest = self._length_range
@@ -184,6 +206,8 @@ class Predictor:
             flags = (*flags, SHORTER)
         elif length > longest:
             flags = (*flags, LONGER)
+        if self._reader.policy.shortens(length):
+            flags = (*flags, f"{SHORTENED}:{self._reader.policy.max_residues}")
         if is_known:
             flags = (*flags, TRAINED_ON)
         label = self.classes[row.index(max(row))]

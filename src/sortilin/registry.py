@@ -19,6 +19,8 @@ FOLDERS = {
     "task": "tasks",
     "features": "features",
     "classifier": "classifiers",
+    "backbone": "backbones",
+    "head": "heads",
     "format": "report",
 }
 """Kind → folder of the package that holds its variants."""

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def summarize(
-    model: Predictor, source: str, report: ReadReport, counts: Mapping[str, int], *, on_error: str
+    model: Predictor,
+    source: str,
+    report: ReadReport,
+    counts: Mapping[str, int],
+    *,
+    on_error: str,
+    n_shortened: int = 0,
 ) -> RunSummary:
     """The summary of a run that has ended.
 
@@ -25,6 +31,7 @@ def summarize(
         report: What reading changed and left out.
         counts: Class → sequences predicted so.
         on_error: The policy for faulty records.
+        n_shortened: Sequences that the model did not read whole.
     """
     description = model.model.description
     return RunSummary(
@@ -41,7 +48,10 @@ def summarize(
             "counts": {name: counts.get(name, 0) for name in model.classes},
             "records_changed": dict(report.records_changed),
             "on_error": on_error,
-            "warnings": report.warnings,
+            "warnings": [
+                *report.warnings,
+                *([model.words_of_shortening(n_shortened)] if n_shortened else []),
+            ],
             "skipped": [{"record": s.record, "id": s.id, "reason": s.reason} for s in report.skipped],
             "trained_with": description.get("sortilin_version"),
             "training_data": description["training_data"]["name"],

@@ -15,20 +15,31 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+import tiny
 from sortilin import registry
 from sortilin.classifiers.boosting import _largest_float32_not_above
 from sortilin.errors import MissingDependencyError
 from sortilin.evaluation import calibration
-from sortilin.interfaces import Classifier, DoubleArray, FloatArray, IntArray
+from sortilin.interfaces import FEATURES, SEQUENCES, Classifier, DoubleArray, FloatArray, Inputs, IntArray
+from sortilin.sequences import tokens
 
 NAMES = registry.names("classifier")
 N_CLASSES = (2, 3, 4)
+SLOW_N_CLASSES = {"neural": (2, 3)}
+"""Its export takes seconds."""
+
+CASES = [(name, c) for name in NAMES for c in SLOW_N_CLASSES.get(name, N_CLASSES)]
 N_FEATURES = 9
 SEED = 11
 
 QUICK: dict[str, dict[str, Any]] = {
     "svm": {"c": (1.0,), "gamma": ("scale",)},
     "boosting": {"rounds": 30, "smallest_leaf": 5},
+    "neural": {
+        "backbone": {"name": "onehot", "options": {"embedding": 8}},
+        "head": {"name": "lstm", "options": {"hidden": 8, "pooling": "attention"}},
+        "training": {"epochs": 6, "learning_rate": 0.03, "batch_size": 16},
+    },
 }
 ONNX_TOLERANCE = {"svm": 1e-4}
 ELSE_TOLERANCE = 1e-5
@@ -43,9 +54,19 @@ class Blobs(NamedTuple):
     y_new: IntArray
 
 
+class Given(NamedTuple):
+    """What a classifier takes: rows to learn from, and new ones."""
+
+    x: Inputs
+    y: IntArray
+    x_new: Inputs
+    y_new: IntArray
+
+
 class Fitted(NamedTuple):
+    name: str
     classifier: Classifier
-    blobs: Blobs
+    rows: Given
     n_classes: int
 
 
@@ -62,31 +83,61 @@ def blobs(n_classes: int) -> Blobs:
     return Blobs(x[:half], y[:half], x[half:], y[half:])
 
 
+PLANTED = ("DE", "KR", "ILV", "FWY")
+
+
+@cache
+def planted(n_classes: int) -> Given:
+    """Short sequences that are rich in other residues in each class; classes of unequal sizes."""
+    rng = np.random.default_rng(n_classes)
+    y = np.repeat(np.arange(n_classes), 60 + 30 * np.arange(n_classes))
+    y = rng.permutation(y).astype(np.int64)
+    rows = [tiny.random_sequence(rng, int(rng.integers(12, 24)), tiny.RESIDUES + 12 * PLANTED[c]) for c in y]
+    x, half = np.array(rows, dtype=object), len(y) // 2
+    return Given(x[:half], y[:half], x[half:], y[half:])
+
+
+def given_to(name: str, n_classes: int) -> Given:
+    if registry.get("classifier", name).takes == SEQUENCES:
+        return planted(n_classes)
+    return Given(*blobs(n_classes))
+
+
 def fit(name: str, n_classes: int, *, seed: int = SEED) -> Classifier:
     variant = registry.get("classifier", name)
     classifier: Classifier = variant(variant.Config(**QUICK.get(name, {})))
-    given_rows = blobs(n_classes)
-    classifier.fit(given_rows.x, given_rows.y, n_classes=n_classes, seed=seed)
+    rows = given_to(name, n_classes)
+    classifier.fit(rows.x, rows.y, n_classes=n_classes, seed=seed)
     return classifier
 
 
 fit_once = cache(fit)
 
 
-def onnx_scores(graph: bytes, x: FloatArray) -> NDArray[np.float32]:
+@cache
+def graph_of(name: str, n_classes: int) -> bytes:
+    return fit_once(name, n_classes).to_onnx()
+
+
+def onnx_scores(graph: bytes, x: Inputs) -> NDArray[np.float32]:
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    (scores,) = session.run(None, {"features": x})
+    given = {"tokens": tokens.pad(list(x))} if x.dtype == object else {"features": x}
+    (scores,) = session.run(["scores"], given)
     return np.asarray(scores)
 
 
-@pytest.fixture(params=[(name, c) for name in NAMES for c in N_CLASSES], ids=lambda p: f"{p[0]}-{p[1]}")
+@pytest.fixture(params=CASES, ids=lambda p: f"{p[0]}-{p[1]}")
 def fitted(request: pytest.FixtureRequest) -> Fitted:
     name, n_classes = request.param
-    return Fitted(fit_once(name, n_classes), blobs(n_classes), n_classes)
+    return Fitted(name, fit_once(name, n_classes), given_to(name, n_classes), n_classes)
+
+
+def test_classifier_says_what_it_takes(fitted: Fitted) -> None:
+    assert fitted.classifier.takes in {FEATURES, SEQUENCES}
 
 
 def test_learns_and_keeps_the_order_of_classes(fitted: Fitted) -> None:
-    classifier, data, n_classes = fitted
+    _, classifier, data, n_classes = fitted
     calibrate = calibration.fit(classifier.scores(data.x), data.y, n_classes=n_classes)
     predicted = calibrate(classifier.scores(data.x_new)).argmax(axis=1)
     assert (predicted == data.y_new).mean() > 0.9
@@ -94,37 +145,45 @@ def test_learns_and_keeps_the_order_of_classes(fitted: Fitted) -> None:
 
 
 def test_two_classes_have_one_score_that_is_positive_for_class_1(fitted: Fitted) -> None:
-    scores = fitted.classifier.scores(fitted.blobs.x_new)
+    scores = fitted.classifier.scores(fitted.rows.x_new)
     assert scores.dtype == np.float64
     assert np.isfinite(scores).all()
     if fitted.n_classes == 2:
-        assert scores.shape == (len(fitted.blobs.y_new), 1)
-        assert ((scores[:, 0] > 0) == (fitted.blobs.y_new == 1)).mean() > 0.9
+        assert scores.shape == (len(fitted.rows.y_new), 1)
+        assert ((scores[:, 0] > 0) == (fitted.rows.y_new == 1)).mean() > 0.9
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("n_classes", N_CLASSES)
-def test_onnx_graph_gives_the_scores(name: str, n_classes: int) -> None:
-    classifier, x = fit_once(name, n_classes), blobs(n_classes).x_new
-    found = onnx_scores(classifier.to_onnx(), x)
+def test_onnx_graph_gives_the_scores(fitted: Fitted) -> None:
+    found = onnx_scores(graph_of(fitted.name, fitted.n_classes), fitted.rows.x_new)
     assert found.dtype == np.float32
-    assert found == pytest.approx(classifier.scores(x), abs=ONNX_TOLERANCE.get(name, ELSE_TOLERANCE))
+    expected = fitted.classifier.scores(fitted.rows.x_new)
+    assert found == pytest.approx(expected, abs=ONNX_TOLERANCE.get(fitted.name, ELSE_TOLERANCE))
 
 
 def test_row_alone_has_the_scores_of_the_row_in_the_batch(fitted: Fitted) -> None:
-    x = fitted.blobs.x_new[:40]
-    for scores in (fitted.classifier.scores, lambda x: onnx_scores(fitted.classifier.to_onnx(), x)):
-        alone = np.concatenate([scores(row[None]) for row in x[:5]])
+    x, graph = fitted.rows.x_new[:40], graph_of(fitted.name, fitted.n_classes)
+    for scores in (fitted.classifier.scores, lambda x: onnx_scores(graph, x)):
+        alone = np.concatenate([scores(x[row : row + 1]) for row in range(5)])
         assert alone == pytest.approx(scores(x)[:5], abs=ELSE_TOLERANCE)
 
 
-def test_same_seed_fits_the_same(fitted: Fitted, request: pytest.FixtureRequest) -> None:
-    name, n_classes = request.node.callspec.params["fitted"]
-    again = fit(name, n_classes)
+def test_same_seed_fits_the_same(fitted: Fitted) -> None:
+    again = fit(fitted.name, fitted.n_classes)
     for key, array in fitted.classifier.arrays().items():
         assert np.array_equal(array, again.arrays()[key]), key
-    assert again.to_onnx() == fitted.classifier.to_onnx()
+    # Another export in the same process, at that.
+    assert again.to_onnx() == graph_of(fitted.name, fitted.n_classes)
     assert again.chosen == fitted.classifier.chosen
+
+
+def test_rows_set_aside_are_scored_for_calibration(fitted: Fitted) -> None:
+    aside = fitted.classifier.set_aside()
+    if aside is None:
+        return  # it learned from all
+    scores, y = aside
+    assert scores.shape == (len(y), 1 if fitted.n_classes == 2 else fitted.n_classes)
+    assert set(y) == set(range(fitted.n_classes))
+    assert len(y) < len(fitted.rows.y)
 
 
 def test_arrays_are_plain_numbers(fitted: Fitted) -> None:
@@ -136,15 +195,15 @@ def test_arrays_are_plain_numbers(fitted: Fitted) -> None:
 
 
 def test_arrays_are_not_a_handle_on_the_classifier(fitted: Fitted) -> None:
-    before = fitted.classifier.scores(fitted.blobs.x_new)
+    before = fitted.classifier.scores(fitted.rows.x_new)
     fitted.classifier.arrays().clear()
-    assert np.array_equal(fitted.classifier.scores(fitted.blobs.x_new), before)
+    assert np.array_equal(fitted.classifier.scores(fitted.rows.x_new), before)
 
 
 def test_chosen_config_fits_the_same_again(fitted: Fitted) -> None:
     again: Classifier = type(fitted.classifier)(fitted.classifier.chosen_config())
-    again.fit(fitted.blobs.x, fitted.blobs.y, n_classes=fitted.n_classes, seed=SEED)
-    x = fitted.blobs.x_new
+    again.fit(fitted.rows.x, fitted.rows.y, n_classes=fitted.n_classes, seed=SEED)
+    x = fitted.rows.x_new
     assert np.array_equal(again.scores(x), fitted.classifier.scores(x))
 
 
@@ -159,6 +218,10 @@ def test_unknown_option_is_refused(name: str) -> None:
     [
         ("svm", "sklearn.svm", "training an SVM needs scikit-learn: pip install 'sortilin[train]'"),
         ("boosting", "lightgbm", "training boosted trees needs lightgbm: pip install 'sortilin[train]'"),
+        ("neural", "torch", "training a network needs torch: pip install 'sortilin[train]'"),
+        ("neural", "accelerate", "training a network needs accelerate: pip install 'sortilin[train]'"),
+        ("neural", "sklearn", "training a network needs scikit-learn: pip install 'sortilin[train]'"),
+        ("neural", "onnxscript", "training a network needs onnxscript: pip install 'sortilin[train]'"),
     ],
 )
 def test_package_that_is_missing_is_named(

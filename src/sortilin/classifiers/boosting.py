@@ -6,7 +6,7 @@ Axis letters: N sequences, F features, C classes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 
 from sortilin.classifiers import _onnx
 from sortilin.errors import MissingDependencyError
-from sortilin.interfaces import DoubleArray, FloatArray, IntArray
+from sortilin.interfaces import FEATURES, NOBODY, DoubleArray, Inputs, IntArray, Watch
 from sortilin.seeding import child_seed
 
 _LEAF, _BRANCH = 0, 1
@@ -44,12 +44,22 @@ class VARIANT:
         smallest_leaf: PositiveInt = 20
         l2: NonNegativeFloat = 3.0
 
+    takes: ClassVar[str] = FEATURES
+
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or self.Config()
         self.chosen: Mapping[str, Any] = {}
         self._arrays: dict[str, NDArray[Any]] = {}
 
-    def fit(self, x: FloatArray, y: IntArray, *, n_classes: int, seed: int) -> None:
+    def fit(
+        self,
+        x: Inputs,
+        y: IntArray,
+        *,
+        n_classes: int,
+        seed: int,
+        watch: Watch = NOBODY,  # noqa: ARG002 - fits in one go
+    ) -> None:
         """Fit on all rows; see `interfaces.Classifier`."""
         try:
             import lightgbm
@@ -82,11 +92,15 @@ class VARIANT:
             "verbosity": -1,
         }
 
+    def set_aside(self) -> None:
+        """None: all rows are learned from."""
+        return
+
     def chosen_config(self) -> Config:
         """The configuration itself: nothing is searched."""
         return self.config
 
-    def scores(self, x: FloatArray) -> DoubleArray:
+    def scores(self, x: Inputs) -> DoubleArray:
         """(N, F) → (N, C) log-odds before softmax; (N, 1), positive for class 1, with two classes."""
         a = self._arrays
         total = np.zeros((len(x), int(a["n_scores"])))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 from sortilin.classifiers import _onnx
 from sortilin.errors import ConfigError, MissingDependencyError
-from sortilin.interfaces import DoubleArray, FloatArray, IntArray
+from sortilin.interfaces import FEATURES, NOBODY, DoubleArray, FloatArray, Inputs, IntArray, Watch
 from sortilin.seeding import child_seed
 
 Gamma = Literal["scale", "auto"] | PositiveFloat
@@ -48,12 +48,22 @@ class VARIANT:
         search_folds: int = Field(default=5, ge=2)
         search_metric: Literal["accuracy", "f1_macro", "matthews_corrcoef"] = "accuracy"
 
+    takes: ClassVar[str] = FEATURES
+
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or self.Config()
         self.chosen: Mapping[str, Any] = {}
         self._arrays: dict[str, NDArray[Any]] = {}
 
-    def fit(self, x: FloatArray, y: IntArray, *, n_classes: int, seed: int) -> None:
+    def fit(
+        self,
+        x: Inputs,
+        y: IntArray,
+        *,
+        n_classes: int,
+        seed: int,
+        watch: Watch = NOBODY,  # noqa: ARG002 - fits in one go
+    ) -> None:
         """Search the grid if there is one, then fit on all rows; see `interfaces.Classifier`."""
         try:
             from sklearn.svm import SVC
@@ -108,12 +118,16 @@ class VARIANT:
         value = float(search.best_score_)
         return {"c": best["svc__C"], "gamma": best["svc__gamma"], self.config.search_metric: value}
 
+    def set_aside(self) -> None:
+        """None: all rows are learned from."""
+        return
+
     def chosen_config(self) -> Config:
         """The configuration with the search's result in place of the grid."""
         update = {name: (self.chosen[name],) for name in ("c", "gamma") if name in self.chosen}
         return self.config.model_copy(update=update)
 
-    def scores(self, x: FloatArray) -> DoubleArray:
+    def scores(self, x: Inputs) -> DoubleArray:
         """(N, F) → (N, P) decision values, P = C (C - 1) / 2, positive for the first of a pair.
 
         With two classes (N, 1), positive for class 1.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ import click
 
 if TYPE_CHECKING:
     from sortilin.interfaces import OnProgress
+
+
+_EPOCH = re.compile(r"epoch \d+ of \d+.*")
 
 
 def note(message: str) -> None:
@@ -50,9 +54,10 @@ def _bars() -> Iterator[OnProgress]:
         tasks: dict[str, Any] = {}
 
         def callback(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total or None)
-            bars.update(tasks[stage], completed=done, total=total or None)
+            bar = _EPOCH.sub("epochs", stage)  # one bar for all epochs of a training
+            if bar not in tasks:
+                tasks[bar] = bars.add_task(stage, total=total or None)
+            bars.update(tasks[bar], description=stage, completed=done, total=total or None)
 
         yield callback
 

@@ -15,12 +15,14 @@ from typing import Any, NoReturn
 import click
 
 from sortilin import __version__
+from sortilin.cli.benchmark import benchmark
 from sortilin.cli.datasets import datasets
 from sortilin.cli.describe import describe
 from sortilin.cli.evaluate import evaluate
 from sortilin.cli.models import models
 from sortilin.cli.predict import predict
 from sortilin.cli.train import train
+from sortilin.cli.tune import tune
 from sortilin.errors import SortilinError
 
 INTERRUPTED = 130
@@ -56,7 +58,7 @@ def cli() -> None:
     """What a protein or peptide is for, from its sequence alone."""
 
 
-for _command in (predict, describe, train, evaluate, models, datasets):
+for _command in (predict, describe, train, tune, benchmark, evaluate, models, datasets):
     cli.add_command(_command)
 
 

@@ -91,6 +91,7 @@ class _Run:
         self.model, self.source, self.on_error, self.quiet = model, source, on_error, quiet
         self.report: ReadReport = ReadReport()
         self.counts: Counter[str] = Counter()
+        self.n_shortened = 0
         self.title = f"{model.task}: {source}"
         self._has_log = True
 
@@ -138,19 +139,28 @@ class _Run:
         return summary
 
     def _batches(self, *, shows_count: bool) -> Iterator[list[Prediction]]:
+        from sortilin.predictor import SHORTENED
         from sortilin.sequences import read_sequences
 
         records = read_sequences(self.source, on_error=self.on_error, report=self.report)  # type: ignore[arg-type]
         with _console.counter("predicting", quiet=self.quiet or not shows_count) as advance:
             for batch in self.model.predict_batches(records):
                 self.counts.update(prediction.label for prediction in batch)
+                self.n_shortened += sum(SHORTENED in flag for p in batch for flag in p.flags)
                 advance(len(batch))
                 yield batch
 
     def _summary(self) -> RunSummary:
         from sortilin.summary import summarize
 
-        return summarize(self.model, self.source, self.report, self.counts, on_error=self.on_error)
+        return summarize(
+            self.model,
+            self.source,
+            self.report,
+            self.counts,
+            on_error=self.on_error,
+            n_shortened=self.n_shortened,
+        )
 
     def _tell(self, where: str) -> None:
         if self.quiet:
@@ -165,6 +175,8 @@ class _Run:
         from sortilin.report import escape
 
         if not self.quiet:
+            if self.n_shortened:
+                _console.warn(self.model.words_of_shortening(self.n_shortened))
             for warning in self.report.warnings:
                 _console.warn(warning)
         elif self.report.n_skipped and not self._has_log:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Examples:
   sortilin train configs/localization-svm.yaml -o runs/svm
   sortilin train --task localization --classifier svm -o runs/svm
+  sortilin train --task localization --model bilstm -o runs/bilstm
   sortilin train --task custom --data mine.csv --features peptide -o runs/mine
   sortilin train --task custom --data kinase=kinases.fa --data other=rest.fa -o runs/kinase
 """
@@ -32,8 +33,13 @@ Examples:
 )
 @click.option("--labels", help="Where labels stand in files: auto, biotrainer, deeploc, pipe, ...")
 @click.option("--test", "tests", multiple=True, help="Dataset or file to score once at the end.")
+@click.option(
+    "--model",
+    help="Features and classifier by one name: svm, boosting, lstm, bilstm, attention-lstm, lstm-cnn, "
+    "cnn-bilstm-attention.",
+)
 @click.option("--features", help="Descriptor set: targeting, peptide, paper71, composition, length.")
-@click.option("--classifier", help="svm or boosting.")
+@click.option("--classifier", help="svm, boosting or neural.")
 @click.option("--folds", type=int, help="Folds of the cross-validation.  [default: 5]")
 @click.option("--holdout", type=float, help="Share of one hold-out split; 0 for none.  [default: 0.2]")
 @click.option("--seed", type=int, help="Seed of all splits and fits.  [default: 42]")
@@ -44,7 +50,8 @@ def train(config: Path | None, *, output: Path, overwrite: bool, quiet: bool, **
 
     CONFIG is a YAML file; options on the command line win over it. Without one, --task is needed. The
     folder holds the model, its card, the resolved configuration and all figures, and serves at once
-    as `sortilin predict --model FOLDER`. Needs `pip install 'sortilin[train]'`.
+    as `sortilin predict --model FOLDER`. A network keeps checkpoints and curves in FOLDER.training, so
+    that the same command goes on after an interruption. Needs `pip install 'sortilin[train]'`.
     """
     from sortilin.experiment import run
 
@@ -58,20 +65,26 @@ def train(config: Path | None, *, output: Path, overwrite: bool, quiet: bool, **
 
 def _resolved(config: Path | None, options: dict[str, Any]) -> ExperimentConfig:
     """Defaults < file < command line."""
+    from sortilin import registry
     from sortilin.errors import ConfigError
-    from sortilin.experiment.config import DEFAULT_SEED, default_features, read_config, validated
+    from sortilin.experiment import presets
+    from sortilin.experiment.config import DEFAULT_SEED, Component, default_features, read_config, validated
+    from sortilin.interfaces import FEATURES
 
     given = {key: value for key, value in options.items() if value not in (None, ())}
     for name in ("features", "classifier"):
         if name in given:
             given[name] = {"name": given[name]}
+    if "model" in given and ("classifier" in given or config is not None):
+        raise ConfigError("--model names features and classifier; leave out --classifier and CONFIG with it")
     if config is not None:
         return read_config(config, **given)
     if "task" not in given:
         raise ConfigError("what to train: give a configuration file, or --task with its options")
-    defaults = {
-        "features": {"name": default_features(given["task"])},
-        "classifier": {"name": "boosting"},
-        "seed": DEFAULT_SEED,
-    }
+    model = presets.get(given.pop("model", "boosting"), given["task"])
+    classifier = given.get("classifier", model.classifier.model_dump())
+    defaults: dict[str, Any] = {"classifier": classifier, "seed": DEFAULT_SEED}
+    if registry.get("classifier", classifier["name"]).takes == FEATURES:
+        features = model.features or Component(name=default_features(given["task"]))
+        defaults["features"] = features.model_dump()
     return validated({**defaults, **given}, "command line")

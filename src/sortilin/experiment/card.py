@@ -97,7 +97,7 @@ def _measured(outcome: Outcome) -> str:
     how = (
         f"{config.folds}-fold stratified cross-validation (seed {config.seed}), mean ± standard deviation "
         f"over folds, n = {len(outcome.data)}; any search runs inside the training folds, and each fold is "
-        "calibrated on the others:"
+        f"calibrated on {'rows that its network set aside' if _is_network(outcome) else 'the others'}:"
     )
     parts = [
         how,
@@ -120,6 +120,10 @@ def _measured(outcome: Outcome) -> str:
     if outcome.tests:
         parts += ["Test sets, scored once with the final model:", test_table(outcome, names)]
     return "\n\n".join(parts)
+
+
+def _is_network(outcome: Outcome) -> bool:
+    return outcome.config.features is None
 
 
 def _titles(names: Sequence[str]) -> list[str]:
@@ -173,7 +177,8 @@ def _made(outcome: Outcome) -> str:
     parts = [
         f"`sortilin train config.yaml` with the `config.yaml` beside this card, in {outcome.seconds:.0f} s.",
         f"Chosen by the search inside the training data: {chosen}." if chosen else "",
-        "Probabilities are calibrated by logistic regression on held-out scores.",
+        "Probabilities are calibrated by logistic regression on "
+        + ("rows that the training set aside." if _is_network(outcome) else "held-out scores."),
         "All figures stand in `metrics.json`.",
     ]
     return " ".join(part for part in parts if part)

@@ -5,10 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from sortilin import registry
 from sortilin.errors import ConfigError, MissingDependencyError
+from sortilin.interfaces import FEATURES, SEQUENCES
 from sortilin.sequences import LABEL_HABITS
 
 DEFAULT_SEED = 42
@@ -51,7 +60,7 @@ class ExperimentConfig(BaseModel):
             dataset where nothing is given.
         labels: How labels are read from files.
         tests: Further labelled sets, scored once at the end; nothing is chosen by them.
-        features: Descriptor set.
+        features: Descriptor set; None for a classifier that reads the sequence itself.
         classifier: Classifier and its options.
         seed: Seed of every split and every fit.
         holdout: Share of one stratified hold-out, beside the cross-validation; 0 for none.
@@ -64,7 +73,7 @@ class ExperimentConfig(BaseModel):
     data: tuple[str, ...] = ()
     labels: str = "auto"
     tests: tuple[str, ...] = ()
-    features: Component
+    features: Component | None = None
     classifier: Component
     seed: NonNegativeInt
     holdout: float = Field(default=0.2, ge=0, le=0.5)
@@ -82,6 +91,30 @@ class ExperimentConfig(BaseModel):
         if value not in LABEL_HABITS:
             raise ValueError(f"choose from: {', '.join(LABEL_HABITS)}")
         return value
+
+    @model_validator(mode="after")
+    def _inputs_fit(self) -> ExperimentConfig:
+        check_inputs(self.features, self.classifier)
+        return self
+
+
+def check_inputs(features: Component | None, classifier: Component) -> None:
+    """Refuse a descriptor set that is missing, or that nobody would read.
+
+    Raises:
+        ConfigError: The classifier takes features and there are none, or the other way round.
+    """
+    takes = registry.get("classifier", classifier.name).takes
+    if takes == FEATURES and features is None:
+        raise ConfigError(
+            f"classifier '{classifier.name}' needs features; choose from: "
+            f"{', '.join(registry.names('features'))}"
+        )
+    if takes == SEQUENCES and features is not None:
+        raise ConfigError(
+            f"classifier '{classifier.name}' reads the sequence itself; leave out features "
+            f"(found '{features.name}')"
+        )
 
 
 def default_features(task: str) -> str:
@@ -117,6 +150,16 @@ def read_config(path: Path, **overrides: Any) -> ExperimentConfig:
     Raises:
         ConfigError: The file is absent, is no YAML mapping, or holds what is not allowed.
     """
+    given = {key: value for key, value in overrides.items() if value is not None}
+    return validated({**read_yaml(path), **given}, str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        ConfigError: The file is absent, or is no YAML mapping.
+    """
     yaml = _require_yaml()
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -126,14 +169,18 @@ def read_config(path: Path, **overrides: Any) -> ExperimentConfig:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds no mapping of options; found {type(values).__name__}")
-    given = {key: value for key, value in overrides.items() if value is not None}
-    return validated({**values, **given}, str(path))
+    return values
+
+
+def yaml_text(values: dict[str, Any]) -> str:
+    """Plain values as YAML, in their order."""
+    text: str = _require_yaml().safe_dump(values, sort_keys=False)
+    return text
 
 
 def to_yaml(config: ExperimentConfig) -> str:
     """The resolved configuration; read again, it gives the same experiment."""
-    text: str = _require_yaml().safe_dump(config.model_dump(mode="json"), sort_keys=False)
-    return text
+    return yaml_text(config.model_dump(mode="json"))
 
 
 def _require_yaml() -> Any:

@@ -6,7 +6,7 @@ import json
 import platform
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import sortilin
-from sortilin import artifact, registry
+from sortilin import artifact
 from sortilin.artifact import ModelFolder
 from sortilin.errors import ModelFolderError, OutputError
 from sortilin.evaluation import calibration
@@ -23,17 +23,20 @@ from sortilin.evaluation.calibration import METHOD, Calibration
 from sortilin.experiment import card, data, validate
 from sortilin.experiment.config import Component, ExperimentConfig, to_yaml
 from sortilin.experiment.data import LabelledSet
+from sortilin.experiment.inputs import Inputs
 from sortilin.experiment.validate import CrossValidation, Problem
-from sortilin.interfaces import Classifier, Descriptor, OnProgress
+from sortilin.interfaces import NOBODY, Classifier, OnProgress, Watch
 from sortilin.results import Evaluation
 
 BASELINES = ("length", "composition")
 """Descriptor sets that stand beside every model, with boosted trees on each."""
 
 BASELINE_CLASSIFIER = Component(name="boosting")
+TRAINING = ".training"
+"""Ends the name of the folder beside a model's, where a network keeps checkpoints and curves."""
+
 CONFIG, MEASURED = "config.yaml", "metrics.json"
 
-_FEATURE_BATCH = 1_024
 _DECIMALS = 4
 
 
@@ -114,7 +117,7 @@ def run(
     tell = on_progress or (lambda _stage, _done, _total: None)
     validate.require_training()
     _check_free(out, overwrite=overwrite)
-    descriptor: Descriptor = config.features.build("features")
+    inputs = Inputs.of(config.features)
     config.classifier.build("classifier")
     labelled, own_test = data.load_parts(
         config.task, config.data, labels=config.labels, on_progress=on_progress
@@ -125,17 +128,20 @@ def run(
     tests += [_load_test(config, labelled, source, on_progress) for source in config.tests]
 
     problem = Problem(
-        transform(descriptor, labelled.sequences, tell),
+        inputs(labelled.sequences, tell),
         labelled.y,
         labelled.classes,
         config.folds,
         config.seed,
     )
-    rows = _measure(config, labelled, problem, tell)
+    watch = Watch(on_progress=tell, workspace=out.with_name(out.name + TRAINING))
+    rows = _measure(config, labelled, problem, watch)
     tell("fitting on all sequences", 0, 1)
-    classifier, calibrate = _final(config.classifier, problem, rows[0].cross_validation)
+    classifier, calibrate = final_fit(
+        config.classifier, problem, rows[0].cross_validation, watch.inner("all sequences")
+    )
     tell("fitting on all sequences", 1, 1)
-    scored = [r for test in tests for r in _score_test(test, labelled, descriptor, classifier, calibrate)]
+    scored = [r for test in tests for r in _score_test(test, labelled, inputs, classifier, calibrate)]
     outcome = Outcome(
         config,
         labelled,
@@ -145,7 +151,7 @@ def run(
         dict(classifier.chosen),
         time.monotonic() - started,
     )
-    return _write(out, outcome, descriptor, classifier, calibrate), outcome
+    return write_model(out, outcome, inputs, classifier, calibrate), outcome
 
 
 def _check_free(out: Path, *, overwrite: bool) -> None:
@@ -190,63 +196,74 @@ def _load_test(
     )
 
 
-def transform(descriptor: Descriptor, sequences: Sequence[str], tell: OnProgress) -> Any:
-    """(N, F) features of many sequences, in batches of bounded memory."""
-    parts = []
-    for start in range(0, len(sequences), _FEATURE_BATCH):
-        parts.append(descriptor.transform(sequences[start : start + _FEATURE_BATCH]))
-        tell("features", min(start + _FEATURE_BATCH, len(sequences)), len(sequences))
-    return np.concatenate(parts)
-
-
-def _measure(
-    config: ExperimentConfig, labelled: LabelledSet, problem: Problem, tell: OnProgress
-) -> list[Row]:
-    specs = [(f"{config.classifier.name} on {config.features.name}", config.classifier, problem)]
+def _measure(config: ExperimentConfig, labelled: LabelledSet, problem: Problem, watch: Watch) -> list[Row]:
+    tell = watch.on_progress or (lambda _stage, _done, _total: None)
+    specs = [(model_name(config), config.classifier, problem)]
     if config.baselines:
-        own = (config.classifier.name, config.features.name)
+        own = (config.classifier.name, config.features and config.features.name)
         for name in BASELINES:
             if own == (BASELINE_CLASSIFIER.name, name):
                 continue  # the model itself is this baseline
-            x = transform(registry.get("features", name)(), labelled.sequences, lambda *_: None)
+            x = Inputs.of(Component(name=name))(labelled.sequences)
             bare = Problem(x, problem.y, problem.classes, problem.n_folds, problem.seed)
             specs.append((f"{BASELINE_CLASSIFIER.name} on {name} alone", BASELINE_CLASSIFIER, bare))
     rows = []
     for model, spec, its_problem in specs:
         tell(f"measuring {model}", 0, 1)
+        inner = watch.inner(model)
         held_out: Evaluation | None = None
         chosen: Mapping[str, Any] = {}
         if config.holdout:
-            held_out, chosen = validate.hold_out(spec, its_problem, config.holdout)
-        rows.append(Row(model, held_out, validate.cross_validate(spec, its_problem), chosen))
+            share = config.holdout
+            held_out, chosen = validate.hold_out(spec, its_problem, share, inner.inner("hold-out"))
+        rows.append(Row(model, held_out, validate.cross_validate(spec, its_problem, inner), chosen))
         tell(f"measuring {model}", 1, 1)
     return rows
 
 
-def _final(spec: Component, problem: Problem, measured: CrossValidation) -> tuple[Classifier, Calibration]:
-    """The classifier on all rows; calibrated on the measured folds if these fits searched nothing."""
+def model_name(config: ExperimentConfig) -> str:
+    """What stands in tables: "svm on paper71", or the head of a network."""
+    if config.features is not None:
+        return f"{config.classifier.name} on {config.features.name}"
+    head = config.classifier.options.get("head", {})
+    return (
+        f"{config.classifier.name} {head.get('name', 'lstm')}"
+        if isinstance(head, dict)
+        else config.classifier.name
+    )
+
+
+def final_fit(
+    spec: Component, problem: Problem, measured: CrossValidation, watch: Watch = NOBODY
+) -> tuple[Classifier, Calibration]:
+    """The classifier on all rows; calibrated on the measured folds if these fits chose nothing."""
     if any(measured.chosen):
-        return validate.calibrated(spec, problem)
-    classifier = validate.fitted(spec, problem)
+        return validate.calibrated(spec, problem, watch)
+    classifier = validate.fitted(spec, problem, watch)
     return classifier, calibration.fit(measured.scores, problem.y, n_classes=len(problem.classes))
 
 
 def _score_test(
     test: LabelledSet,
     trained_on: LabelledSet,
-    descriptor: Descriptor,
+    inputs: Inputs,
     classifier: Classifier,
     calibrate: Calibration,
 ) -> list[TestResult]:
-    table = calibrate(classifier.scores(transform(descriptor, test.sequences, lambda *_: None)))
+    table = calibrate(classifier.scores(inputs(test.sequences)))
     known = set(trained_on.sequences)
     parts = validate.parts(test, table, np.array([s in known for s in test.sequences]))
     return [TestResult(test.name, part, evaluation) for part, evaluation in parts.items()]
 
 
-def _write(
-    out: Path, outcome: Outcome, descriptor: Descriptor, classifier: Classifier, calibrate: Calibration
+def write_model(
+    out: Path, outcome: Outcome, inputs: Inputs, classifier: Classifier, calibrate: Calibration
 ) -> ModelFolder:
+    """Write the model folder of a fitted, measured and calibrated classifier.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
     measured = measurements(outcome)
     arrays = {
         "calibration.weights": calibrate.weights,
@@ -256,7 +273,7 @@ def _write(
     }
     return artifact.write(
         out,
-        _description(outcome, descriptor),
+        _description(outcome, inputs, classifier),
         graph=classifier.to_onnx(),
         arrays=arrays,
         card=card.render(outcome),
@@ -268,7 +285,7 @@ def _single(array: Any) -> Any:
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
-def _description(outcome: Outcome, descriptor: Descriptor) -> dict[str, Any]:
+def _description(outcome: Outcome, inputs: Inputs, classifier: Classifier) -> dict[str, Any]:
     config, labelled = outcome.config, outcome.data
     lengths = [len(s) for s in labelled.sequences]
     first = outcome.rows[0].cross_validation
@@ -277,17 +294,18 @@ def _description(outcome: Outcome, descriptor: Descriptor) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "task": config.task,
         "classes": list(labelled.classes),
-        "features": {
-            "name": config.features.name,
-            "config": descriptor_options(descriptor),
-            "n_features": len(descriptor.feature_names),
-        },
+        **inputs.description(classifier),
         "classifier": {
             "name": config.classifier.name,
             "config": config.classifier.options,
             "chosen": dict(outcome.chosen),
         },
-        "calibration": {"method": METHOD, "fitted_on": f"{config.folds}-fold held-out scores"},
+        "calibration": {
+            "method": METHOD,
+            "fitted_on": f"{config.folds}-fold held-out scores"
+            if classifier.set_aside() is None
+            else "rows set aside from training",
+        },
         "training_data": {
             "name": labelled.name,
             "n": len(labelled),
@@ -302,12 +320,6 @@ def _description(outcome: Outcome, descriptor: Descriptor) -> dict[str, Any]:
             **{name: round(first.mean(name), _DECIMALS) for name in first.pooled.metrics},
         },
     }
-
-
-def descriptor_options(descriptor: Any) -> dict[str, Any]:
-    """The resolved options of a descriptor set, for the record."""
-    options: dict[str, Any] = descriptor.config.model_dump(mode="json")
-    return options
 
 
 def measurements(outcome: Outcome) -> dict[str, Any]:

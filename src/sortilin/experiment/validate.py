@@ -12,7 +12,7 @@ Axis letters: N sequences, F features, S scores, C classes.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -25,7 +25,7 @@ from sortilin.evaluation import calibration, metrics
 from sortilin.evaluation.calibration import Calibration
 from sortilin.experiment.config import Component
 from sortilin.experiment.data import LabelledSet
-from sortilin.interfaces import Classifier, DoubleArray, FloatArray, IntArray
+from sortilin.interfaces import NOBODY, Classifier, DoubleArray, Inputs, IntArray, Watch
 from sortilin.results import Evaluation
 
 REQUIRED_PACKAGES = {"scikit-learn": "sklearn", "lightgbm": "lightgbm", "onnx": "onnx", "PyYAML": "yaml"}
@@ -37,14 +37,14 @@ class Problem:
     """Features, labels, and the seed that splits them.
 
     Attributes:
-        x: (N, F).
+        x: (N, F) features or (N,) sequences, as the classifier takes them.
         y: (N,) class indices.
         classes: C class names.
         n_folds: Folds of every cross-validation.
         seed: Seed of splits and fits.
     """
 
-    x: FloatArray
+    x: Inputs
     y: IntArray
     classes: tuple[str, ...]
     n_folds: int
@@ -56,11 +56,29 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """One fold of a cross-validation.
+
+    Attributes:
+        held_out: (M,) its row numbers.
+        scores: (M, S) of the fit that did not see them.
+        calibration: On what that fit set aside itself; None if it set nothing aside.
+        chosen: What that fit chose by itself.
+    """
+
+    held_out: IntArray
+    scores: DoubleArray
+    calibration: Calibration | None
+    chosen: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class CrossValidation:
     """Held-out scores of all sequences and what they are worth.
 
     Attributes:
         scores: (N, S) of the fold in which each sequence was held out.
+        probabilities: (N, C) of those scores, calibrated without the fold.
         fold: (N,) that fold.
         folds: Evaluation of each fold.
         pooled: Evaluation of all held-out predictions together.
@@ -68,6 +86,7 @@ class CrossValidation:
     """
 
     scores: DoubleArray
+    probabilities: DoubleArray
     fold: IntArray
     folds: tuple[Evaluation, ...]
     pooled: Evaluation
@@ -82,10 +101,10 @@ class CrossValidation:
         return stdev(fold.metrics[metric] for fold in self.folds)
 
 
-def fitted(spec: Component, problem: Problem) -> Classifier:
+def fitted(spec: Component, problem: Problem, watch: Watch = NOBODY) -> Classifier:
     """A new classifier, fitted on all rows of a problem."""
     classifier: Classifier = spec.build("classifier")
-    classifier.fit(problem.x, problem.y, n_classes=len(problem.classes), seed=problem.seed)
+    classifier.fit(problem.x, problem.y, n_classes=len(problem.classes), seed=problem.seed, watch=watch)
     return classifier
 
 
@@ -100,56 +119,96 @@ def stratified_folds(problem: Problem) -> Iterator[tuple[IntArray, IntArray]]:
     yield from folds.split(problem.x, problem.y)
 
 
-def out_of_fold(spec: Component, problem: Problem) -> tuple[DoubleArray, IntArray, list[dict[str, Any]]]:
-    """Each sequence's scores from the fit that did not see it; its fold; what the fits chose."""
-    parts: list[tuple[IntArray, DoubleArray]] = []
-    chosen = []
-    for train, held_out in stratified_folds(problem):
-        classifier = fitted(spec, problem.rows(train))
-        parts.append((held_out, classifier.scores(problem.x[held_out])))
-        chosen.append(dict(classifier.chosen))
-    scores = np.empty((len(problem.y), parts[0][1].shape[1]))
-    fold = np.empty(len(problem.y), dtype=np.int64)
-    for number, (held_out, part) in enumerate(parts):
-        scores[held_out], fold[held_out] = part, number
-    return scores, fold, chosen
+def fit_fold(
+    spec: Component, problem: Problem, train: IntArray, held_out: IntArray, watch: Watch = NOBODY
+) -> Fold:
+    """Fit on some rows, score the others."""
+    classifier = fitted(spec, problem.rows(train), watch)
+    return Fold(
+        held_out,
+        classifier.scores(problem.x[held_out]),
+        own_calibration(classifier, problem),
+        dict(classifier.chosen),
+    )
 
 
-def cross_validate(spec: Component, problem: Problem) -> CrossValidation:
-    """Stratified cross-validation; each fold is calibrated on the held-out scores of the others."""
-    scores, fold, chosen = out_of_fold(spec, problem)
+def own_calibration(classifier: Classifier, problem: Problem) -> Calibration | None:
+    """The calibration on what a fit set aside; None if it learned from all its rows."""
+    aside = classifier.set_aside()
+    if aside is None:
+        return None
+    scores, y = aside
+    return calibration.fit(scores, y, n_classes=len(problem.classes))
+
+
+def out_of_fold(spec: Component, problem: Problem, watch: Watch = NOBODY) -> list[Fold]:
+    """Each sequence's scores from the fit that did not see it."""
+    return [
+        fit_fold(spec, problem, train, held_out, watch.inner(f"fold {number}"))
+        for number, (train, held_out) in enumerate(stratified_folds(problem), start=1)
+    ]
+
+
+def cross_validate(spec: Component, problem: Problem, watch: Watch = NOBODY) -> CrossValidation:
+    """Stratified cross-validation, each fold calibrated without its rows."""
+    return assemble(out_of_fold(spec, problem, watch), problem)
+
+
+def assemble(parts: Sequence[Fold], problem: Problem) -> CrossValidation:
+    """Evaluate held-out scores; a fold without a calibration of its own gets that of the other folds."""
     n_classes = len(problem.classes)
+    scores = np.empty((len(problem.y), parts[0].scores.shape[1]))
+    fold = np.empty(len(problem.y), dtype=np.int64)
+    for number, part in enumerate(parts):
+        scores[part.held_out], fold[part.held_out] = part.scores, number
     table = np.empty((len(problem.y), n_classes))
-    for number in range(problem.n_folds):
+    for number, part in enumerate(parts):
         here = fold == number
-        calibrate = calibration.fit(scores[~here], problem.y[~here], n_classes=n_classes)
-        table[here] = calibrate(scores[here])
+        others = part.calibration or calibration.fit(scores[~here], problem.y[~here], n_classes=n_classes)
+        table[here] = others(scores[here])
     folds = tuple(
         metrics.evaluate(problem.y[fold == number], table[fold == number], problem.classes)
-        for number in range(problem.n_folds)
+        for number in range(len(parts))
     )
     pooled = metrics.evaluate(problem.y, table, problem.classes)
-    return CrossValidation(scores, fold, folds, pooled, tuple(chosen))
+    return CrossValidation(scores, table, fold, folds, pooled, tuple(part.chosen for part in parts))
 
 
-def hold_out(spec: Component, problem: Problem, share: float) -> tuple[Evaluation, dict[str, Any]]:
-    """One stratified split: fit and calibrate on one part, score the other once."""
+def hold_out_rows(problem: Problem, share: float) -> tuple[IntArray, IntArray]:
+    """Row numbers of one stratified split: for training, and held out."""
     train, test = _model_selection().train_test_split(
         np.arange(len(problem.y)),
         test_size=share,
         stratify=problem.y,
         random_state=problem.seed,
     )
-    classifier, calibrate = calibrated(spec, problem.rows(train))
+    return train, test
+
+
+def hold_out(
+    spec: Component, problem: Problem, share: float, watch: Watch = NOBODY
+) -> tuple[Evaluation, dict[str, Any]]:
+    """One stratified split: fit and calibrate on one part, score the other once."""
+    train, test = hold_out_rows(problem, share)
+    classifier, calibrate = calibrated(spec, problem.rows(train), watch)
     table = calibrate(classifier.scores(problem.x[test]))
     return metrics.evaluate(problem.y[test], table, problem.classes), dict(classifier.chosen)
 
 
-def calibrated(spec: Component, problem: Problem) -> tuple[Classifier, Calibration]:
-    """A classifier fitted on all rows, and a calibration from its cross-validation on them."""
-    classifier = fitted(spec, problem)
-    scores, _, _ = out_of_fold(fixed(spec, classifier), problem)
-    return classifier, calibration.fit(scores, problem.y, n_classes=len(problem.classes))
+def calibrated(spec: Component, problem: Problem, watch: Watch = NOBODY) -> tuple[Classifier, Calibration]:
+    """A classifier fitted on all rows, and a calibration on scores of rows that a fit did not learn from.
+
+    Those are what the fit set aside itself, or else its cross-validation on the same rows.
+    """
+    classifier = fitted(spec, problem, watch)
+    own = own_calibration(classifier, problem)
+    if own is not None:
+        return classifier, own
+    parts = out_of_fold(fixed(spec, classifier), problem)
+    rows = np.concatenate([part.held_out for part in parts])
+    scores = np.concatenate([part.scores for part in parts])
+    in_order = np.argsort(rows)
+    return classifier, calibration.fit(scores[in_order], problem.y, n_classes=len(problem.classes))
 
 
 def require_training() -> None:

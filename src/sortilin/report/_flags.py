@@ -17,6 +17,10 @@ _COUNTED = {  # key → (one, several)
     "O>K": ("{n} pyrrolysine (O) read as lysine (K)", "{n} pyrrolysines (O) read as lysine (K)"),
     "unknown": ("{n} unknown residue (B, Z, J or X)", "{n} unknown residues (B, Z, J or X)"),
     "gaps": ("{n} gap character was removed", "{n} gap characters were removed"),
+    "shortened_to": (
+        "only {n} residue was looked at, the middle was left out",
+        "only {n} residues were looked at, the middle was left out",
+    ),
     "stop": ("a final * was removed", "a final * was removed from {n} sequences"),
 }
 

@@ -1,0 +1,1 @@
+"""One file, one way from residues to residue vectors."""

@@ -1,0 +1,180 @@
+"""The best model: its cross-validation, its fit on all data, its predictions of the blind set.
+
+Axis letters: M blind sequences, C classes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sortilin.artifact import DESCRIPTION
+from sortilin.benchmark import compare, measure, published
+from sortilin.benchmark.config import BenchmarkConfig
+from sortilin.benchmark.folder import MODEL, identity
+from sortilin.benchmark.measure import Bench
+from sortilin.experiment import ExperimentConfig
+from sortilin.experiment.inputs import Inputs
+from sortilin.experiment.presets import Preset
+from sortilin.experiment.run import Outcome, Row, final_fit, write_model
+from sortilin.experiment.validate import CrossValidation
+from sortilin.interfaces import SEQUENCES, DoubleArray
+from sortilin.predictor import Predictor
+from sortilin.results import Evaluation
+from sortilin.sequences import SequenceRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best model and what it is tried on.
+
+    Attributes:
+        config: The benchmark's.
+        bench: Its split and folder.
+        preset: The model.
+        row: Its record on the split.
+        blind: Records to predict; None for none.
+        n_repeats: Sequences left out of the data because they stood there before.
+    """
+
+    config: BenchmarkConfig
+    bench: Bench
+    preset: Preset
+    row: Mapping[str, Any]
+    blind: Sequence[SequenceRecord] | None
+    n_repeats: int
+
+
+def examine(best: Best) -> dict[str, Any]:
+    """Its cross-validation, and what it predicts when it has learned from all rows."""
+    folds, seconds = measure.on_folds(best.bench, best.preset)
+    rows = _final(best, folds)
+    return {
+        "cross_validation": {
+            "model": best.preset.name,
+            "folds": [compare.plain(fold) for fold in folds.folds],
+            "mean": compare.plain({name: folds.mean(name) for name in folds.pooled.metrics}),
+            "spread": compare.plain({name: folds.spread(name) for name in folds.pooled.metrics}),
+            "pooled": compare.plain(folds.pooled),
+            "seconds": seconds,
+        },
+        "blind": None if rows is None else _beside_published(best.config, best.preset.name, rows),
+    }
+
+
+def _final(best: Best, folds: CrossValidation) -> list[dict[str, Any]] | None:
+    """Fit on all rows, write the model folder, predict the blind set; from disk if it was done."""
+    folder, name = best.bench.folder, best.preset.name
+    wanted = identity(measure.preset_identity(best.preset), [[r.id, r.sequence] for r in best.blind or ()])
+    found = folder.load(name, "final", wanted)
+    if found is None or not (folder.path / MODEL / DESCRIPTION).exists():
+        started = time.monotonic()
+        inputs = Inputs.of(best.preset.features)
+        problem = best.bench.split.whole_problem(inputs(best.bench.split.whole.sequences))
+        best.bench.tell(f"{name}, on all sequences", 0, 1)
+        classifier, calibrate = final_fit(
+            best.preset.classifier, problem, folds, best.bench.watch(name, "final")
+        )
+        best.bench.tell(f"{name}, on all sequences", 1, 1)
+        outcome = _outcome(best, folds, dict(classifier.chosen), time.monotonic() - started)
+        model = write_model(folder.path / MODEL, outcome, inputs, classifier, calibrate)
+        rows = _predict(Predictor(model, name=MODEL), classifier, best.blind) if best.blind else None
+        record = {"rows": rows, "seconds": time.monotonic() - started}
+        found = folder.save(name, "final", wanted, record)
+    answer: list[dict[str, Any]] | None = found["rows"]
+    return answer
+
+
+def _outcome(best: Best, folds: CrossValidation, chosen: dict[str, Any], seconds: float) -> Outcome:
+    """What the model's card and record say; the same as of `sortilin train`."""
+    config, preset = best.config, best.preset
+    resolved = ExperimentConfig(
+        task=config.task,
+        data=config.data,
+        labels=config.labels,
+        features=preset.features,
+        classifier=preset.classifier,
+        seed=config.seed,
+        holdout=config.holdout,
+        folds=config.folds,
+        baselines=False,
+    )
+    held_out = None
+    if config.split == "holdout" and not best.bench.split.is_marked:
+        held_out = _as_evaluation(best.row["evaluation"])
+    rows = (Row(preset.title, held_out, folds, best.row["chosen"]),)
+    return Outcome(resolved, best.bench.split.whole, best.n_repeats, rows, (), chosen, seconds)
+
+
+def _as_evaluation(record: Mapping[str, Any]) -> Evaluation:
+    def numbers(values: Mapping[str, Any]) -> dict[str, float]:
+        return {key: float("nan") if value is None else value for key, value in values.items()}
+
+    return Evaluation(
+        n=record["n"],
+        classes=tuple(record["classes"]),
+        metrics=numbers(record["metrics"]),
+        per_class={name: numbers(values) for name, values in record["per_class"].items()},
+        confusion=tuple(tuple(row) for row in record["confusion"]),
+    )
+
+
+def _predict(predictor: Predictor, classifier: Any, blind: Sequence[SequenceRecord]) -> list[dict[str, Any]]:
+    raw = _raw(classifier, [r.sequence for r in blind])
+    rows = []
+    for number, prediction in enumerate(predictor.predict(blind)):
+        row = {
+            "id": prediction.id,
+            "label": prediction.label,
+            "probability": prediction.probability,
+            "confidence": prediction.confidence,
+            "raw_label": None,
+            "raw_probability": None,
+        }
+        if raw is not None:
+            row["raw_label"] = predictor.classes[int(raw[number].argmax())]
+            row["raw_probability"] = float(raw[number].max())
+        rows.append(row)
+    return rows
+
+
+def _raw(classifier: Any, sequences: list[str]) -> DoubleArray | None:
+    """(M, C) softmax of a network's logits, without calibration; None for what has no softmax."""
+    if classifier.takes != SEQUENCES:
+        return None
+    scores = classifier.scores(np.array(sequences, dtype=object))
+    logits = np.hstack([-scores / 2, scores / 2]) if scores.shape[1] == 1 else scores
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
+def _beside_published(config: BenchmarkConfig, model: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The blind predictions beside the paper's, with the agreement counted."""
+    table = published.of(config.task, config.data)
+    theirs = table["blind"]["rows"] if table else {}
+    merged = []
+    for row in rows:
+        other = theirs.get(row["id"], {})
+        merged.append(
+            {
+                **row,
+                "published_label": other.get("label"),
+                "published_confidence": other.get("confidence"),
+            }
+        )
+    same = [row["label"] == row["published_label"] for row in merged]
+    both = [s and r["confidence"] == r["published_confidence"] for s, r in zip(same, merged, strict=True)]
+    shared = [row for row in merged if row["published_label"]]
+    agreement = None
+    if table and shared:
+        agreement = {
+            "labels": sum(same),
+            "labels_and_confidence": sum(both),
+            "of": len(shared),
+            "published_by": table["blind"]["by"],
+        }
+    return {"model": model, "rows": merged, "agreement": agreement}

@@ -1,0 +1,181 @@
+"""What a benchmark compares, and how: a frozen configuration that reruns it unchanged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from sortilin.errors import ConfigError
+from sortilin.experiment import presets
+from sortilin.experiment.config import Component, check_inputs, explain, read_yaml, yaml_text
+from sortilin.interfaces import SEQUENCES
+from sortilin.registry import get
+from sortilin.sequences import LABEL_HABITS
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class ModelSpec(BaseModel):
+    """A model of the benchmark: a preset, a preset with other options, or components of one's own.
+
+    Attributes:
+        name: Its name in the tables and its folder's.
+        preset: The preset that it starts from; `name` where there is a preset of that name.
+        options: Classifier options that win over the preset's.
+        features: Descriptor set, in place of the preset's.
+        classifier: Classifier, in place of a preset.
+        title: What stands in tables; the preset's by default.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    preset: str | None = None
+    options: dict[str, Any] = {}
+    features: Component | None = None
+    classifier: Component | None = None
+    title: str | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_folder_name(cls, value: str) -> str:
+        if not _NAME.fullmatch(value):
+            raise ValueError("letters, digits, '.', '_' and '-' only")
+        return value
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> ModelSpec:
+        if self.classifier is not None and (self.preset or self.options):
+            raise ValueError("give classifier, or preset and options, not both")
+        return self
+
+
+class BenchmarkConfig(BaseModel):
+    """One benchmark.
+
+    Attributes:
+        task: Registered task.
+        data: Dataset name, `name:split`, or labelled files; the task's own dataset by default.
+        labels: How labels are read from files.
+        models: What is compared, in the order of the table.
+        networks: Classifier options for every network, over the preset's and under a model's own.
+        split: "holdout" scores all models on one stratified split (on the rows that the data mark as
+            test, where they mark some), "folds" on stratified cross-validation.
+        holdout: Share of the held-out rows.
+        folds: Folds of the cross-validation.
+        seed: Seed of splits, fits and resampling.
+        baselines: Whether majority, length, composition and nearest homologue stand beside the models.
+        cross_validation: Whether the best model is cross-validated, trained again on all data, and
+            predicts the blind set.
+        blind: Dataset or file without labels that the final model predicts; the task's own where it has
+            one, None for none.
+        resamples: Of the bootstrap; the paired test draws five times as many.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    task: str
+    data: tuple[str, ...] = ()
+    labels: str = "auto"
+    models: tuple[ModelSpec, ...] = Field(min_length=1)
+    networks: dict[str, Any] = {}
+    split: Literal["holdout", "folds"] = "holdout"
+    holdout: float = Field(default=0.2, gt=0, le=0.5)
+    folds: int = Field(default=5, ge=2, le=50)
+    seed: NonNegativeInt
+    baselines: bool = True
+    cross_validation: bool = True
+    blind: str | None = None
+    resamples: PositiveInt = 1000
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _as_specs(cls, value: Any) -> Any:
+        models = value.split(",") if isinstance(value, str) else value
+        if not isinstance(models, list | tuple):
+            return models
+        return tuple({"name": m.strip()} if isinstance(m, str) else m for m in models)
+
+    @field_validator("labels")
+    @classmethod
+    def _is_habit(cls, value: str) -> str:
+        if value not in LABEL_HABITS:
+            raise ValueError(f"choose from: {', '.join(LABEL_HABITS)}")
+        return value
+
+    @field_validator("models")
+    @classmethod
+    def _are_distinct(cls, value: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
+        seen: set[str] = set()
+        for spec in value:
+            if spec.name in seen:
+                raise ValueError(f"'{spec.name}' stands there twice; give one of them another name")
+            seen.add(spec.name)
+        return value
+
+
+def resolve(config: BenchmarkConfig, spec: ModelSpec) -> presets.Preset:
+    """The features and the classifier of a model, its options checked.
+
+    Raises:
+        UnknownNameError: There is no such preset, classifier or descriptor set.
+        ConfigError: An option is unknown, or features and classifier do not fit.
+    """
+    if spec.classifier is not None:
+        title = spec.title or spec.name
+        found = presets.Preset(spec.name, title, spec.features, spec.classifier)
+    else:
+        base = presets.get(spec.preset or spec.name, config.task)
+        takes = get("classifier", base.classifier.name).takes
+        options = base.classifier.options
+        for over in (config.networks if takes == SEQUENCES else {}, spec.options):
+            options = presets.merged(options, over)
+        classifier = Component(name=base.classifier.name, options=options)
+        features = spec.features or base.features
+        found = presets.Preset(spec.name, spec.title or base.title, features, classifier, base.published)
+    check_inputs(found.features, found.classifier)
+    found.classifier.build("classifier")
+    return found
+
+
+def validated(values: Mapping[str, Any], where: str) -> BenchmarkConfig:
+    """A configuration from plain values.
+
+    Raises:
+        ConfigError: A key is unknown or missing, or a value not allowed; `where` names the source.
+    """
+    try:
+        return BenchmarkConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {explain(error)}") from None
+
+
+def read_config(path: Path, **overrides: Any) -> BenchmarkConfig:
+    """Read a YAML file; `overrides` that are not None win over it.
+
+    Raises:
+        ConfigError: The file is absent, is no YAML mapping, or holds what is not allowed.
+    """
+    given = {key: value for key, value in overrides.items() if value is not None}
+    return validated({**read_yaml(path), **given}, str(path))
+
+
+def to_yaml(config: BenchmarkConfig) -> str:
+    """The resolved configuration; read again, it gives the same benchmark."""
+    return yaml_text(config.model_dump(mode="json"))

@@ -1,0 +1,208 @@
+"""One model, fitted and scored on the rows that all models share.
+
+Axis letters: N sequences, M held-out ones, C classes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sortilin.benchmark import baselines
+from sortilin.benchmark.folder import Folder, identity
+from sortilin.evaluation.calibration import Calibration
+from sortilin.experiment import validate
+from sortilin.experiment.config import Component
+from sortilin.experiment.data import LabelledSet
+from sortilin.experiment.inputs import Inputs
+from sortilin.experiment.presets import Preset
+from sortilin.experiment.validate import CrossValidation, Fold, Problem
+from sortilin.interfaces import Classifier, DoubleArray, IntArray, OnProgress, Watch, named
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The rows that all models share.
+
+    Attributes:
+        data: N sequences, the held-out ones among them.
+        train: Row numbers that are learned from.
+        held_out: Row numbers that are scored.
+        n_folds: Folds of a cross-validation.
+        seed: Seed of splits and fits.
+        is_marked: Whether the data mark the held-out rows as test themselves. Then nothing ever learns
+            from them.
+    """
+
+    data: LabelledSet
+    train: IntArray
+    held_out: IntArray
+    n_folds: int
+    seed: int
+    is_marked: bool = False
+
+    @property
+    def y(self) -> IntArray:
+        """Classes of the held-out rows."""
+        return self.data.y[self.held_out]
+
+    @property
+    def whole(self) -> LabelledSet:
+        """What is cross-validated and what the final model learns from."""
+        return self.data.taken(self.train, self.data.name) if self.is_marked else self.data
+
+    def problem(self, x: Any) -> Problem:
+        """Inputs of all rows with what a fit needs."""
+        return Problem(x, self.data.y, self.data.classes, self.n_folds, self.seed)
+
+    def whole_problem(self, x: Any) -> Problem:
+        """The same for inputs of `whole`."""
+        return Problem(x, self.whole.y, self.data.classes, self.n_folds, self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where models are measured: a split, a folder, and somebody who looks on."""
+
+    split: Split
+    folder: Folder
+    tell: OnProgress
+
+    def watch(self, name: str, what: str = "") -> Watch:
+        """Progress and workspace of one fit."""
+        watch = Watch(named(self.tell, name), self.folder.of_model(name) / "training")
+        return watch.inner(what) if what else watch
+
+
+def inputs_of(preset: Preset, sequences: Sequence[str]) -> Any:
+    """What the model takes of sequences."""
+    return Inputs.of(preset.features)(sequences)
+
+
+def preset_identity(preset: Preset) -> str:
+    """Equal components and options, equal identity."""
+    features = preset.features and preset.features.model_dump(mode="json")
+    classifier: Any = preset.classifier.build("classifier")
+    return identity(features, preset.classifier.name, classifier.config.model_dump(mode="json"))
+
+
+def on_holdout(bench: Bench, preset: Preset) -> dict[str, Any]:
+    """Fit on the training rows, score the held-out ones; from disk if it was done."""
+    wanted = preset_identity(preset)
+    found = bench.folder.load(preset.name, "result", wanted)
+    if found is not None:
+        return found
+    split, started = bench.split, time.monotonic()
+    bench.tell(preset.name, 0, 1)
+    problem = split.problem(inputs_of(preset, split.data.sequences))
+    watch = bench.watch(preset.name)
+    classifier, calibrate = validate.calibrated(preset.classifier, problem.rows(split.train), watch)
+    table = calibrate(classifier.scores(problem.x[split.held_out]))
+    took = getattr(classifier, "seconds", 0.0) or time.monotonic() - started
+    result = {"probabilities": table.tolist(), **_of_fit(classifier), "seconds": took}
+    saved = bench.folder.save(preset.name, "result", wanted, result)
+    bench.tell(preset.name, 1, 1)
+    return saved
+
+
+def _of_fit(classifier: Classifier) -> dict[str, Any]:
+    """What a table says of a fitted model, as plain values."""
+    history: Sequence[Mapping[str, float]] = getattr(classifier, "history", ())
+    curves = {key: [record[key] for record in history] for key in history[0]} if history else None
+    if curves is not None:
+        curves["best_epoch"] = classifier.chosen["best_epoch"]
+    config: Any = classifier.chosen_config()
+    return {
+        "n_parameters": getattr(classifier, "n_parameters", None),
+        "chosen": dict(classifier.chosen),
+        "options": config.model_dump(mode="json"),
+        "curves": curves,
+    }
+
+
+def baseline_on_holdout(bench: Bench, name: str) -> dict[str, Any]:
+    """The same for a baseline."""
+    if name in baselines.COMPONENTS:
+        return on_holdout(bench, baseline_preset(name))
+    wanted = identity(name, baselines.HOMOLOGUE_WEIGHT)
+    found = bench.folder.load(name, "result", wanted)
+    if found is not None:
+        return found
+    split, started = bench.split, time.monotonic()
+    bench.tell(name, 0, 1)
+    x = np.array(split.data.sequences, dtype=object)
+    table = _bare_baseline(name, x[split.train], split.data.y[split.train], x[split.held_out], bench)
+    result = {
+        "probabilities": table.tolist(),
+        "n_parameters": None,
+        "chosen": {},
+        "options": {},
+        "curves": None,
+        "seconds": time.monotonic() - started,
+    }
+    saved = bench.folder.save(name, "result", wanted, result)
+    bench.tell(name, 1, 1)
+    return saved
+
+
+def baseline_preset(name: str) -> Preset:
+    """A baseline that is a descriptor set with boosted trees."""
+    return Preset(name, baselines.TITLES[name], Component(name=name), baselines.BOOSTING)
+
+
+def _bare_baseline(name: str, x: Any, y: IntArray, held_out: Any, bench: Bench) -> DoubleArray:
+    n_classes = len(bench.split.data.classes)
+    if name == baselines.MAJORITY:
+        return baselines.Frequencies.of(y, n_classes)(len(held_out))
+    return baselines.nearest_homologue(x, y, held_out, n_classes, named(bench.tell, name))
+
+
+def on_folds(bench: Bench, preset: Preset) -> tuple[CrossValidation, float]:
+    """Stratified cross-validation of a model, fold by fold from disk where it was done.
+
+    Returns:
+        The folds together, and the seconds that they took.
+    """
+    wanted = preset_identity(preset)
+    split = bench.split
+    problem = split.whole_problem(inputs_of(preset, split.whole.sequences))
+    parts, seconds = [], 0.0
+    for number, (train, held_out) in enumerate(validate.stratified_folds(problem), start=1):
+        what = f"fold-{number}"
+        found = bench.folder.load(preset.name, what, wanted)
+        if found is None:
+            bench.tell(f"{preset.name}, {what}", 0, 1)
+            started = time.monotonic()
+            fold = validate.fit_fold(
+                preset.classifier, problem, train, held_out, bench.watch(preset.name, what)
+            )
+            record = {**_plain_fold(fold), "seconds": time.monotonic() - started}
+            found = bench.folder.save(preset.name, what, wanted, record)
+            bench.tell(f"{preset.name}, {what}", 1, 1)
+        parts.append(_fold_of(found))
+        seconds += found["seconds"]
+    return validate.assemble(parts, problem), seconds
+
+
+def _plain_fold(fold: Fold) -> dict[str, Any]:
+    own = fold.calibration
+    return {
+        "held_out": fold.held_out.tolist(),
+        "scores": fold.scores.tolist(),
+        "calibration": own and {"weights": own.weights.tolist(), "bias": own.bias.tolist()},
+        "chosen": fold.chosen,
+    }
+
+
+def _fold_of(record: Mapping[str, Any]) -> Fold:
+    own = record["calibration"]
+    return Fold(
+        np.array(record["held_out"], dtype=np.int64),
+        np.array(record["scores"]),
+        own and Calibration(np.array(own["weights"]), np.array(own["bias"])),
+        record["chosen"],
+    )

@@ -1,0 +1,189 @@
+"""Backbone and head as one torch module, and its examples.
+
+Axis letters: N sequences, B batch, L residues, D width, C classes, S scores.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sortilin.errors import ConfigError
+from sortilin.interfaces import Backbone, Head, IntArray
+from sortilin.sequences import tokens
+
+_EXAMPLE = (2, 1_000)
+"""Sequences and positions that the exporter looks on at; more positions than a head pools into one."""
+
+
+class Network(nn.Module):
+    """Tokens (B, L), padded on the right → logits (B, C)."""
+
+    def __init__(self, backbone: Backbone, head: Head) -> None:
+        super().__init__()
+        self.backbone, self.head = backbone, head
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """(B, L) tokens → (B, C) logits."""
+        mask = batch != tokens.PAD
+        logits: Tensor = self.head(self.backbone(batch, mask), mask)
+        return logits
+
+    def attention(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, C) and the head's weights (B, L)."""
+        mask = batch != tokens.PAD
+        found: tuple[Tensor, Tensor] = self.head.attention(self.backbone(batch, mask), mask)
+        return found
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+class SequenceExamples:
+    """N sequences as padded batches of tokens; see `training.Examples`."""
+
+    def __init__(self, sequences: Any, targets: IntArray) -> None:
+        self.sequences, self.targets = sequences, targets
+        self.lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
+
+    def batch(self, rows: IntArray) -> tuple[Tensor]:
+        """One argument: (B, L) tokens."""
+        return (torch.from_numpy(tokens.pad([self.sequences[row] for row in rows])),)
+
+
+def as_scores(logits: Any) -> Any:
+    """(N, C) logits → (N, S): themselves, or with two classes their difference, positive for class 1."""
+    return logits[:, 1:] - logits[:, :1] if logits.shape[1] == 2 else logits
+
+
+class _Exported(nn.Module):
+    """What the ONNX graph computes."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """(N, L) tokens → scores and, if there is attention, weights."""
+        if not self.network.head.has_attention:
+            return (as_scores(self.network(tokens)),)
+        logits, weights = self.network.attention(tokens)
+        return as_scores(logits), weights
+
+
+class _OnnxLstm(nn.Module):
+    """A layer of `nn.LSTM` as ONNX's operator.
+
+    Left to itself, the exporter may unroll the layer over the positions of its example, and then the
+    graph holds for that length alone: in PyTorch 2.13 every export of a process but its first.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.hidden = layer.hidden_size
+        self.w = nn.Buffer(self._in_order(layer.weight_ih_l0)[None])  # (1, 4 H, D)
+        self.r = nn.Buffer(self._in_order(layer.weight_hh_l0)[None])  # (1, 4 H, H)
+        biases = self._in_order(layer.bias_ih_l0), self._in_order(layer.bias_hh_l0)
+        self.b = nn.Buffer(torch.cat(biases)[None])  # (1, 8 H)
+
+    @staticmethod
+    def fits(layer: nn.Module) -> bool:
+        """Whether a module is a layer that this stands for."""
+        return (
+            isinstance(layer, nn.LSTM)
+            and (layer.num_layers, layer.proj_size) == (1, 0)
+            and (layer.batch_first, layer.bias, layer.bidirectional) == (True, True, False)
+        )
+
+    @staticmethod
+    def _in_order(weight: Tensor) -> Tensor:
+        """PyTorch stacks input, forget, cell and output gate; ONNX input, output, forget and cell."""
+        i, f, g, o = weight.detach().chunk(4)
+        return torch.cat([i, o, f, g])
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """(B, L, D) → (B, L, H), and the last state and cell, (1, B, H) each."""
+        x = x.transpose(0, 1)  # (L, B, D)
+        last = (1, x.shape[1], self.hidden)
+        y, h, c = torch.onnx.ops.symbolic_multi_out(
+            "LSTM",
+            (x, self.w, self.r, self.b),
+            {"hidden_size": self.hidden},
+            dtypes=(x.dtype, x.dtype, x.dtype),
+            shapes=((x.shape[0], *last), last, last),
+        )
+        return y[:, 0].transpose(0, 1), (h, c)
+
+
+def to_onnx(network: Network) -> bytes:
+    """`tokens` (N, L) → `scores` (N, S) and, if the head has attention, `attention` (N, L).
+
+    Raises:
+        ConfigError: The exporter finds no graph that holds for every length.
+    """
+    from torch.export import Dim
+
+    outputs = ["scores", "attention"] if network.head.has_attention else ["scores"]
+    example = torch.ones(_EXAMPLE, dtype=torch.int64)
+    with warnings.catch_warnings(), _quiet_exporter():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        program = torch.onnx.export(
+            _Exported(_exportable(network)).eval(),
+            (example,),
+            dynamo=True,
+            verbose=False,
+            input_names=["tokens"],
+            output_names=outputs,
+            dynamic_shapes={"tokens": {0: Dim("N"), 1: Dim("L")}},
+        )
+    assert program is not None  # None only where a file is written
+    return _tidied(program.model_proto, outputs)
+
+
+def _exportable(network: Network) -> Network:
+    """A copy in which ONNX's own LSTM stands for each layer."""
+    network = copy.deepcopy(network)
+    for module in list(network.modules()):
+        for name, part in list(module.named_children()):
+            if _OnnxLstm.fits(part):
+                setattr(module, name, _OnnxLstm(part))
+    return network
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """It warns of packages that no network here needs (torchvision)."""
+    log = logging.getLogger("torch.onnx")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
+def _tidied(proto: Any, outputs: list[str]) -> bytes:
+    """Without traces of this machine, and without shapes that the exporter took from its example."""
+    del proto.graph.value_info[:]
+    for part in (proto, proto.graph, *proto.graph.node, *proto.functions):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    (given,) = proto.graph.input
+    if fixed := [d.dim_value for d in given.type.tensor_type.shape.dim if not d.dim_param]:
+        raise ConfigError(f"this network cannot be exported: its graph would hold for a size of {fixed} only")
+    for tensor, name in zip(proto.graph.output, outputs, strict=True):
+        shape = tensor.type.tensor_type.shape
+        shape.dim[0].dim_param = "N"
+        if name == "attention":
+            shape.dim[1].dim_param = "L"
+    return bytes(proto.SerializeToString())

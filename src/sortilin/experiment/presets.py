@@ -1,0 +1,119 @@
+"""Models by name: features, classifier and options that go together.
+
+The networks carry the hyperparameters of Li, "Benchmarking Transformer-Based Embeddings for Protein
+Subcellular Localization", Table 6. What the table leaves open (batch size, epochs, dropout) is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sortilin.errors import UnknownNameError
+from sortilin.experiment.config import Component, default_features
+
+LOCALIZATION = "localization"
+CNN_WINDOW = 4
+"""The paper pools convolutions before the LSTM and does not say over how many positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A model that can be asked for by name.
+
+    Attributes:
+        name: Its name.
+        title: What stands in tables.
+        features: Descriptor set; None for networks.
+        classifier: Classifier and options.
+        published: Its row in the benchmark's Table 1; None if it has none.
+    """
+
+    name: str
+    title: str
+    features: Component | None
+    classifier: Component
+    published: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """A row of Table 6."""
+
+    title: str
+    embedding: int
+    learning_rate: float
+    head: str
+    options: Mapping[str, Any]
+
+    def component(self) -> Component:
+        """The classifier that it stands for."""
+        return Component(
+            name="neural",
+            options={
+                "backbone": {"name": "onehot", "options": {"embedding": self.embedding}},
+                "head": {"name": self.head, "options": dict(self.options)},
+                "training": {"learning_rate": self.learning_rate},
+            },
+        )
+
+
+_NETWORKS = {
+    "lstm": _Network("LSTM", 128, 4.24e-4, "lstm", {"hidden": 256}),
+    "bilstm": _Network("BiLSTM", 128, 2.97e-4, "lstm", {"hidden": 256, "bidirectional": True}),
+    "attention-lstm": _Network(
+        "Attention-LSTM",
+        64,
+        3.18e-4,
+        "lstm",
+        {"hidden": 512, "bidirectional": True, "pooling": "attention"},
+    ),
+    "lstm-cnn": _Network(
+        "LSTM-CNN", 128, 4.20e-4, "cnn_lstm", {"hidden": 512, "kernels": [3, 5, 7], "window": CNN_WINDOW}
+    ),
+    "cnn-bilstm-attention": _Network(
+        "CNN-BiLSTM-Attention",
+        128,
+        1.85e-4,
+        "cnn_lstm",
+        {
+            "hidden": 256,
+            "kernels": [3, 5, 9],
+            "window": CNN_WINDOW,
+            "bidirectional": True,
+            "pooling": "attention",
+        },
+    ),
+}
+
+NAMES = ("svm", "boosting", *_NETWORKS)
+"""All presets, in the order of the paper's table."""
+
+
+def get(name: str, task: str) -> Preset:
+    """The preset of a name, with the features that suit a task.
+
+    Raises:
+        UnknownNameError: There is none; the message offers the nearest names.
+    """
+    if name in _NETWORKS:
+        network = _NETWORKS[name]
+        return Preset(name, network.title, None, network.component(), network.title)
+    if name == "svm":
+        features = "paper71" if task == LOCALIZATION else default_features(task)
+        return Preset(name, f"SVM, {features}", Component(name=features), Component(name=name), "SVM")
+    if name == "boosting":
+        features = default_features(task)
+        return Preset(name, f"boosted trees, {features}", Component(name=features), Component(name=name))
+    raise UnknownNameError("model", name, NAMES)
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `over` in place of its own, nested mappings merged alike."""
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(old, value) if both else value  # type: ignore[arg-type]
+    return result

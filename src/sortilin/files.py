@@ -1,0 +1,75 @@
+"""Files that are replaced as a whole, and a folder that only one run works in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sortilin.errors import ConfigError, OutputError
+from sortilin.locks import FileLock
+
+LOCK = ".lock"
+_ROOM = 50 * 2**20
+
+
+def replace(path: Path, content: bytes | memoryview) -> None:
+    """Write a file under another name and rename it; an older one is there until then.
+
+    Raises:
+        OutputError: It cannot be written (a full disk, say); the older one is untouched.
+    """
+    partial = path.with_name(f".{path.name}.partial-{uuid.uuid4().hex[:8]}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        with suppress(OSError):  # where nothing could be written there is nothing to remove
+            partial.unlink(missing_ok=True)
+
+
+def claim(folder: Path, *, n_bytes: int = _ROOM) -> None:
+    """Make a folder for results, and see before long work that it can be written and has room.
+
+    Raises:
+        OutputError: It is a file, it is not writable, or less than `n_bytes` are free.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{uuid.uuid4().hex[:8]}"
+        probe.write_bytes(b"")
+        probe.unlink()
+        free = shutil.disk_usage(folder).free
+    except FileExistsError:
+        raise OutputError(f"{folder} is a file; results need a folder") from None
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from None
+    if free < n_bytes:
+        raise OutputError(
+            f"{folder}: {free / 2**20:.0f} MB are free; at least {n_bytes / 2**20:.0f} MB are needed"
+        )
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder; it is free again when the process ends, however it ends.
+
+    Raises:
+        ConfigError: Another process holds it.
+    """
+    lock = FileLock(folder / LOCK)
+    if not lock.try_acquire():
+        raise ConfigError(f"another run is working in {folder}: wait for it, or choose another folder")
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,11 @@
+"""One training loop for every torch model. It knows nothing of proteins.
+
+    config.py      what can be set
+    batching.py    batches of examples of like length
+    losses.py      cross-entropy, label smoothing, focal loss, class weights
+    schedule.py    the learning rate over the run
+    checkpoint.py  what lies on disk while a run is under way
+    loop.py        the loop: train, validate, keep the best, stop, resume
+
+Only `config` and `batching` start without torch.
+"""

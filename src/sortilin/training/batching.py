@@ -1,0 +1,64 @@
+"""Batches of examples of like length, so that little is padded.
+
+Axis letters: N examples.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sortilin.interfaces import IntArray
+
+POOL_BATCHES = 50
+"""Sorting by length happens within so many batches of a shuffled epoch: enough for nearly equal lengths,
+few enough that an example keeps changing its company."""
+
+
+def length_buckets(
+    lengths: IntArray,
+    *,
+    batch_size: int,
+    batch_positions: int,
+    generator: np.random.Generator | None = None,
+) -> list[IntArray]:
+    """Cut N examples into batches of like length.
+
+    Args:
+        lengths: (N,) positions of each example.
+        batch_size: At most so many examples a batch.
+        batch_positions: At most so many positions a batch when all are padded to its longest; a single
+            longer example is a batch of its own.
+        generator: Shuffles examples and batches; None sorts all by length, for evaluation.
+
+    Returns:
+        Row numbers of each batch; together each row once.
+    """
+    if generator is None:
+        return _cut(np.argsort(lengths, kind="stable"), lengths, batch_size, batch_positions)
+    rows = generator.permutation(len(lengths))
+    pool = batch_size * POOL_BATCHES
+    batches = []
+    for start in range(0, len(rows), pool):
+        part = rows[start : start + pool]
+        in_order = part[np.argsort(lengths[part], kind="stable")]
+        batches += _cut(in_order, lengths, batch_size, batch_positions)
+    return [batches[i] for i in generator.permutation(len(batches))]
+
+
+def _cut(rows: IntArray, lengths: IntArray, batch_size: int, batch_positions: int) -> list[IntArray]:
+    """Cut rows in order of length; the last of a batch is its longest."""
+    batches, start = [], 0
+    for end in range(1, len(rows) + 1):
+        n = end - start
+        if n > 1 and (n > batch_size or n * int(lengths[rows[end - 1]]) > batch_positions):
+            batches.append(rows[start : end - 1])
+            start = end - 1
+    if start < len(rows):
+        batches.append(rows[start:])
+    return batches
+
+
+def share(batches: list[IntArray], rank: int, n_processes: int) -> list[IntArray]:
+    """The batches of one of several processes; the first ones are repeated until all have as many."""
+    n_even = -(-len(batches) // n_processes) * n_processes
+    return [batches[i % len(batches)] for i in range(rank, n_even, n_processes)]

@@ -1,0 +1,383 @@
+"""The loop: train an epoch, validate, keep the best weights, stop when nothing gets better, resume.
+
+Random numbers are drawn anew for each step from (seed, epoch, step, process), so a run that is resumed
+anywhere takes the steps that it would have taken. Hugging Face Accelerate places model and batches, so
+that several processes (`accelerate launch`) need no other code.
+
+Axis letters: N examples, B batch, C classes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sortilin import device
+from sortilin.errors import ConfigError, MissingDependencyError, OutputError, TrainingError
+from sortilin.interfaces import NOBODY, DoubleArray, IntArray, Watch
+from sortilin.seeding import child_seed, generator
+from sortilin.training import batching, checkpoint, losses, schedule
+from sortilin.training.config import LOSS, TrainingConfig
+
+Score = Callable[[DoubleArray, IntArray], Mapping[str, float]]
+"""(N, C) validation logits and (N,) targets → metrics by name."""
+
+EVALUATION_POSITIONS = 4
+"""Validation batches may hold so many times the positions of a training batch: nothing is kept for a
+backward pass."""
+
+_SECONDS_BETWEEN_REPORTS = 0.5
+
+
+class Examples(Protocol):
+    """What is trained on: N examples, put into batches on demand.
+
+    Attributes:
+        lengths: (N,) positions of each example, 1 where an example is a single vector.
+        targets: (N,) class indices.
+    """
+
+    lengths: IntArray
+    targets: IntArray
+
+    def batch(self, rows: IntArray) -> tuple[Tensor, ...]:
+        """The model's arguments for these rows, on the CPU."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What a run came to; the model has the best weights.
+
+    Attributes:
+        history: One record an epoch: losses, metrics, learning rate, seconds, positions a second.
+        best_epoch: The epoch, from 1, whose weights were kept.
+        best: Its value of the chosen metric.
+        seconds: Time spent on training and validation, interruptions not counted.
+    """
+
+    history: tuple[Mapping[str, float], ...]
+    best_epoch: int
+    best: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be learned.
+
+    Attributes:
+        examples: What is learned from.
+        validation: What `config.metric` is measured on after each epoch.
+        config: Options.
+        n_classes: C.
+        score: Metrics of the validation logits; "loss" is added.
+        seed: Of the order of examples, and of dropout.
+        identity: Names everything that shapes the result, so that another run's folder is refused.
+    """
+
+    examples: Examples
+    validation: Examples
+    config: TrainingConfig
+    n_classes: int
+    score: Score
+    seed: int
+    identity: str = ""
+
+
+def train(model: nn.Module, job: Job, watch: Watch = NOBODY) -> Fit:
+    """Train a model in place; it ends on the CPU, in evaluation mode, with its best weights.
+
+    Args:
+        model: Takes what `Examples.batch` gives and returns (B, C) logits.
+        job: What is to be learned.
+        watch: Progress in examples of an epoch; in its workspace stand checkpoint, curves and TensorBoard
+            events. A run that was cut short there goes on, a finished one is only read. Its `on_epoch`
+            may stop the run (pruning).
+
+    Raises:
+        ConfigError: The metric is none of the score's, or the workspace is another run's.
+        TrainingError: The loss is no longer a number.
+        OutputError: The workspace cannot be written.
+    """
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        run = _Run(model, job, watch)
+        with closing(run.events):
+            return run.finish()
+
+
+class _Run:
+    """One run: the model with its optimizer, and the state that a checkpoint holds."""
+
+    def __init__(self, model: nn.Module, job: Job, watch: Watch) -> None:
+        config = job.config
+        self.job, self.config, self.examples, self.watch = job, config, job.examples, watch
+        self.accelerator = _accelerator(config)
+        if self.accelerator.device.type == "cpu":
+            device.keep_memory()
+        kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+        trained = [p for p in model.parameters() if p.requires_grad]
+        optimizer = kind(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+        self.bare = model
+        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.loss = losses.build(config, job.examples.targets, job.n_classes).to(self.accelerator.device)
+        self.average = _average(self.bare, config.average)
+        self.epoch, self.step, self.seconds = 0, 0, 0.0
+        self.sums = {"loss": 0.0, "correct": 0.0, "n": 0.0, "seconds": 0.0}
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, Any] = {}
+        self.is_done = False
+        self.events = _Events()
+        self._resume()
+
+    # --- the run
+
+    def finish(self) -> Fit:
+        while not self.is_done:
+            self._train_epoch()
+            record = self._validate()
+            self._tell(len(self.examples.targets), f": {self._summary(record)}")
+            self.epoch, self.step = self.epoch + 1, 0
+            self.sums = dict.fromkeys(self.sums, 0.0)
+            self.is_done = self.epoch == self.config.epochs or self._is_stale()
+            if self.watch.on_epoch is not None and self.watch.on_epoch(record):
+                self.is_done = True
+            self._save()
+        self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+        self.bare.load_state_dict(self.best["weights"])
+        self.bare.to("cpu").eval()
+        self.accelerator.free_memory()
+        return Fit(tuple(self.history), int(self.best["epoch"]), float(self.best["value"]), self.seconds)
+
+    def _tell(self, n_done: int, more: str = "") -> None:
+        if self.watch.on_progress is not None:
+            stage = f"epoch {self.epoch + 1} of {self.config.epochs}{more}"
+            self.watch.on_progress(stage, n_done, len(self.examples.targets))
+
+    def _train_epoch(self) -> None:
+        batches = self._batches()
+        self.model.train()
+        saved = started = time.monotonic()
+        told = 0.0
+        for rows in batches[self.step :]:
+            torch.manual_seed(self._step_seed())
+            self._set_learning_rate((self.epoch + self.step / len(batches)) / self.config.epochs)
+            self._train_step(rows)
+            self.step += 1
+            now = time.monotonic()
+            self.sums["seconds"] += now - started
+            started = now
+            if now - told > _SECONDS_BETWEEN_REPORTS:
+                self._tell(min(int(self.sums["n"]), len(self.examples.targets) - 1))
+                told = now
+            if now - saved > 60 * self.config.checkpoint_minutes and self.step < len(batches):
+                self._save()
+                saved = now
+
+    def _train_step(self, rows: IntArray) -> None:
+        place = self.accelerator.device
+        arguments = [argument.to(place) for argument in self.examples.batch(rows)]
+        y = torch.as_tensor(self.examples.targets[rows], device=place)
+        with self.accelerator.autocast():
+            logits = self.model(*arguments)
+        loss = self.loss(logits, y)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"the loss became {value} in epoch {self.epoch + 1}, step {self.step + 1}: "
+                f"lower learning_rate ({self.config.learning_rate:g}) or clip_norm ({self.config.clip_norm})"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(loss)
+        if self.config.clip_norm is not None:
+            self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.bare)
+        self.sums["loss"] += value * len(rows)
+        self.sums["correct"] += float((logits.argmax(dim=1) == y).sum())
+        self.sums["n"] += len(rows)
+
+    def _batches(self) -> list[IntArray]:
+        """This process's batches of this epoch; the same whenever they are asked for."""
+        everything = batching.length_buckets(
+            self.examples.lengths,
+            batch_size=self.config.batch_size,
+            batch_positions=self.config.batch_positions,
+            generator=generator(self.job.seed, "batches", str(self.epoch)),
+        )
+        return batching.share(everything, self.accelerator.process_index, self.accelerator.num_processes)
+
+    def _step_seed(self) -> int:
+        return child_seed(
+            self.job.seed, "step", str(self.epoch), str(self.step), str(self.accelerator.process_index)
+        )
+
+    def _set_learning_rate(self, done: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * schedule.factor(self.config, done)
+
+    # --- validation
+
+    def _validate(self) -> dict[str, float]:
+        started = time.monotonic()
+        watched = self.bare if self.average is None else self.average.module
+        logits = self._logits(watched, self.job.validation)
+        targets = self.job.validation.targets
+        loss = nn.functional.cross_entropy(torch.as_tensor(logits), torch.as_tensor(targets))
+        measured = {LOSS: float(loss), **self.job.score(logits, targets)}
+        if self.config.metric not in measured:
+            raise ConfigError(
+                f"training.metric '{self.config.metric}' is not measured; choose from: {', '.join(measured)}"
+            )
+        sums = self.sums
+        positions = float(self.examples.lengths.sum()) / self.accelerator.num_processes
+        record = {
+            "epoch": self.epoch + 1,
+            "learning_rate": float(self.optimizer.param_groups[0]["lr"]),
+            "train_loss": sums["loss"] / sums["n"],
+            "train_accuracy": sums["correct"] / sums["n"],
+            **{f"valid_{name}": float(value) for name, value in measured.items()},
+            "seconds": sums["seconds"] + time.monotonic() - started,
+            "positions_per_second": positions / max(sums["seconds"], 1e-9),
+        }
+        self.history.append(record)
+        self.seconds += record["seconds"]
+        self._keep_if_best(watched, measured[self.config.metric])
+        return record
+
+    def _logits(self, model: nn.Module, examples: Examples) -> DoubleArray:
+        """(N, C) logits in the order of the examples; each process computes a share."""
+        batches = batching.length_buckets(
+            examples.lengths,
+            batch_size=EVALUATION_POSITIONS * self.config.batch_size,
+            batch_positions=EVALUATION_POSITIONS * self.config.batch_positions,
+        )
+        model.eval()
+        own = batching.share(batches, self.accelerator.process_index, self.accelerator.num_processes)
+        parts = []
+        with torch.inference_mode(), self.accelerator.autocast():
+            for rows in own:
+                arguments = [a.to(self.accelerator.device) for a in examples.batch(rows)]
+                parts.append((rows, model(*arguments).double().cpu().numpy()))
+        model.train()
+        if self.accelerator.num_processes > 1:
+            from accelerate.utils import gather_object
+
+            parts = gather_object(parts)
+        logits = np.empty((len(examples.targets), parts[0][1].shape[1]))
+        for rows, part in parts:
+            logits[rows] = part
+        return logits
+
+    def _keep_if_best(self, watched: nn.Module, value: float) -> None:
+        is_better = not self.best or (
+            value < self.best["value"] if self.config.metric == LOSS else value > self.best["value"]
+        )
+        if is_better or math.isnan(self.best["value"]):
+            weights = {name: t.detach().cpu().clone() for name, t in watched.state_dict().items()}
+            self.best = {"epoch": self.epoch + 1, "value": float(value), "weights": weights}
+
+    def _is_stale(self) -> bool:
+        patience = self.config.patience
+        return patience is not None and self.epoch - self.best["epoch"] >= patience
+
+    def _summary(self, record: Mapping[str, float]) -> str:
+        metric = f"valid_{self.config.metric}"
+        extra = "" if self.config.metric == LOSS else f", {self.config.metric} {record[metric]:.3f}"
+        return f"loss {record['train_loss']:.3f}, validation loss {record['valid_loss']:.3f}{extra}"
+
+    # --- on disk
+
+    def _save(self) -> None:
+        if self.watch.workspace is None or not self.accelerator.is_main_process:
+            return
+        names = ("epoch", "step", "seconds", "sums", "history", "best", "is_done")
+        state = {name: getattr(self, name) for name in names}
+        if not self.is_done:  # what follows is only needed to go on
+            state |= {"model": self.bare.state_dict(), "optimizer": self.optimizer.state_dict()}
+            if self.accelerator.scaler is not None:
+                state["scaler"] = self.accelerator.scaler.state_dict()
+            if self.average is not None:
+                state["average"] = self.average.state_dict()
+        if self.history:
+            checkpoint.save_curves(self.watch.workspace, self.history)
+        checkpoint.save(self.watch.workspace, state, self.job.identity)
+        if self.step == 0:
+            self.events.add(self.watch.workspace, self.history[-1])
+
+    def _resume(self) -> None:
+        state = checkpoint.load(self.watch.workspace, self.job.identity) if self.watch.workspace else None
+        if state is None:
+            return
+        for name in ("epoch", "step", "seconds", "sums", "history", "best", "is_done"):
+            setattr(self, name, state[name])
+        if self.is_done:
+            return
+        self.bare.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+
+
+def _accelerator(config: TrainingConfig) -> Any:
+    try:
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
+    except ImportError:
+        raise MissingDependencyError("training a network", "accelerate", "train") from None
+    # Its state is kept for the process; another model may want another precision.
+    AcceleratorState._reset_state()
+    return Accelerator(mixed_precision=device.mixed_precision(config.precision))
+
+
+def _average(model: nn.Module, decay: float | None) -> Any:
+    if decay is None:
+        return None
+    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+    moving: Any = get_ema_multi_avg_fn  # untyped in torch
+    return AveragedModel(model, multi_avg_fn=moving(decay), use_buffers=True)
+
+
+class _Events:
+    """The curves for TensorBoard, where it is installed: one file for each start of a run."""
+
+    def __init__(self) -> None:
+        self.writer: Any = None
+
+    def add(self, workspace: Path, record: Mapping[str, float]) -> None:
+        """Write an epoch; those after it, of a run that was killed, no longer count.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            return
+        folder, epoch = workspace / "tensorboard", int(record["epoch"])
+        try:
+            if self.writer is None:
+                self.writer = SummaryWriter(folder, purge_step=epoch)
+            for name, value in record.items():
+                if name != "epoch":
+                    self.writer.add_scalar(name.replace("_", "/", 1), value, epoch)
+            self.writer.flush()
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from None
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()

@@ -1,0 +1,213 @@
+"""Search: take a trial, measure it, write what is known, until there are enough."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sortilin.errors import LabelError, MissingDependencyError, TrainingError
+from sortilin.experiment import data, validate
+from sortilin.experiment.data import LabelledSet
+from sortilin.experiment.inputs import Inputs
+from sortilin.experiment.validate import Problem
+from sortilin.interfaces import OnProgress
+from sortilin.seeding import child_seed
+from sortilin.tuning import config, folder
+from sortilin.tuning import space as spaces
+from sortilin.tuning.config import Tuning
+from sortilin.tuning.folder import Folder
+from sortilin.tuning.objective import SPLIT_SHARE, Judge, Measure, Stopped, stage
+from sortilin.tuning.study import Claim, Finished, Trials, open_study
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What a search found.
+
+    Attributes:
+        best: The best trial.
+        trials: All that have ended, in order.
+        elsewhere: Trials that other workers have begun and not ended, in words.
+        best_path: The experiment with the best options.
+    """
+
+    best: Finished
+    trials: tuple[Finished, ...]
+    elsewhere: tuple[str, ...]
+    best_path: Path
+
+
+def run(
+    tuning: Tuning, out: Path, *, storage: str | None = None, on_progress: OnProgress | None = None
+) -> Tuned:
+    """Search in a folder, or go on there.
+
+    Args:
+        tuning: What to search.
+        out: The folder; its parents are made.
+        storage: Path of a journal or URL of a database, for several workers; a journal in the folder
+            where it is None.
+        on_progress: Called as (stage, done, total).
+
+    Raises:
+        ConfigError: Folder or storage belong to another search.
+        OutputError: They cannot be written.
+        TrainingError: Every trial was stopped or diverged.
+        SortilinError: Data or labels do not allow the search; before any fit.
+    """
+    started = time.monotonic()
+    tell = on_progress or (lambda _stage, _done, _total: None)
+    validate.require_training()
+    _require_optuna()
+    place = Folder(out)
+    place.check()
+    rows = training_rows(tuning, on_progress)
+    trials = _begin(tuning, place, rows, storage)
+    measure = Measure(_problem(tuning, rows, tell), tuning.tune)
+    search = _Search(tuning, place, trials, measure, tell)
+    search.write()
+    while not _is_late(tuning, started) and (claim := trials.claim()) is not None:
+        search.work_on(claim)
+    return search.result()
+
+
+def training_rows(tuning: Tuning, on_progress: OnProgress | None = None) -> LabelledSet:
+    """What a search may see: the training part of the experiment's own hold-out, each sequence once.
+
+    All training rows, where there is no hold-out or the data mark their own test rows.
+
+    Raises:
+        SortilinError: The data cannot be had, or are too few for the folds.
+    """
+    experiment, tune = tuning.experiment, tuning.tune
+    labelled, own_test = data.load_parts(
+        experiment.task, experiment.data, labels=experiment.labels, on_progress=on_progress
+    )
+    labelled, _ = labelled.distinct()
+    config.check_metric(tune.metric, len(labelled.classes))
+    data.check_trainable(labelled, experiment.folds, experiment.holdout)
+    rows = labelled
+    if experiment.holdout and own_test is None:
+        problem = Problem(labelled.y, labelled.y, labelled.classes, experiment.folds, experiment.seed)
+        train, _ = validate.hold_out_rows(problem, experiment.holdout)
+        rows = labelled.taken(train, f"the training part of {labelled.name}")
+    try:
+        data.check_trainable(rows, _n_folds(tuning), SPLIT_SHARE if tune.folds == 1 else 0)
+    except LabelError as fault:
+        raise LabelError(f"tune.folds = {tune.folds}: {fault}") from None
+    return rows
+
+
+def _n_folds(tuning: Tuning) -> int:
+    """Folds of the search; of calibration, where it has one split only."""
+    return tuning.experiment.folds if tuning.tune.folds == 1 else tuning.tune.folds
+
+
+def _problem(tuning: Tuning, rows: LabelledSet, tell: OnProgress) -> Problem:
+    x = Inputs.of(tuning.experiment.features)(rows.sequences, tell)
+    seed = child_seed(tuning.experiment.seed, "tuning")
+    return Problem(x, rows.y, rows.classes, _n_folds(tuning), seed)
+
+
+def _begin(tuning: Tuning, place: Folder, rows: LabelledSet, storage: str | None) -> Trials:
+    identity = folder.identity(tuning, rows.fingerprint)
+    origin = place.begin(tuning, identity)
+    kept = storage or str(place.path / folder.JOURNAL)
+    with place.lock:
+        study, there = open_study(
+            kept, origin.study, tuning.tune, seed=tuning.experiment.seed, identity=identity
+        )
+    folder.refuse_other(there, identity, f"study '{origin.study}' in the storage")
+    return Trials(study, tuning.tune, folder_id=origin.folder_id, folder=place.trials)
+
+
+def _is_late(tuning: Tuning, started: float) -> bool:
+    minutes = tuning.tune.timeout_minutes
+    return minutes is not None and time.monotonic() - started > 60 * minutes
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A search under way in this process."""
+
+    tuning: Tuning
+    place: Folder
+    trials: Trials
+    measure: Measure
+    tell: OnProgress
+
+    def work_on(self, claim: Claim) -> None:
+        """Measure a trial, and write what is known then."""
+        started = time.monotonic()
+        try:
+            value, note = self._measured(claim)
+            self.trials.finish(claim, value, seconds=time.monotonic() - started, note=note)
+            self.place.forget(claim.number)
+        finally:
+            self.trials.release(claim)
+        best = self.write()
+        stands = note if value is None else f"{self.tuning.tune.metric} {value:.4f}"
+        known = "" if best is None else f" (best {best.value:.4f})"
+        self.tell(f"{self._name(claim)}: {stands}{known}", 1, 1)
+
+    def _name(self, claim: Claim) -> str:
+        return f"trial {claim.number} of {self.tuning.tune.n_trials}"
+
+    def _measured(self, claim: Claim) -> tuple[float | None, str]:
+        """The value of a trial, or none and why."""
+        judge = Judge(
+            lambda value, step: self.trials.report(claim, value, step),
+            lambda: self.trials.should_stop(claim),
+        )
+        name = self._name(claim)
+        try:
+            value = self.measure.value(
+                spaces.configured(self.tuning.experiment.classifier, claim.options),
+                claim.workspace,
+                judge,
+                lambda fold, done, total: self.tell(f"{name}, {fold}", done, total),
+            )
+        except Stopped as stop:
+            return None, str(stop) or f"pruned after {stage(max(claim.reported))}"
+        except TrainingError as fault:  # options that lead nowhere are a finding of the search
+            return None, f"diverged: {fault}"
+        return value, ""
+
+    def write(self) -> Finished | None:
+        """The table and the best experiment so far."""
+        with self.place.lock:
+            finished = self.trials.finished()
+            best = best_of(finished, is_smaller_better=self.tuning.tune.is_smaller_better)
+            self.place.write(self.tuning, finished, best)
+        self.tell("trials", len(finished), self.tuning.tune.n_trials)
+        return best
+
+    def result(self) -> Tuned:
+        """What was found."""
+        finished = self.trials.finished()
+        best = best_of(finished, is_smaller_better=self.tuning.tune.is_smaller_better)
+        elsewhere = self.trials.elsewhere()
+        if best is None:
+            notes = sorted({trial.note for trial in finished})
+            raise TrainingError(
+                f"none of {len(finished)} trials came to its end"
+                + (f" ({'; '.join(notes)[:200]})" if notes else "")
+                + (f"; begun elsewhere: {', '.join(elsewhere)}" if elsewhere else "")
+                + ": see trials.tsv, and give more trials, more time or another space"
+            )
+        return Tuned(best, finished, elsewhere, self.place.path / folder.BEST)
+
+
+def best_of(trials: Sequence[Finished], *, is_smaller_better: bool) -> Finished | None:
+    """The trial with the best value, the earlier of two equal ones; None where none has a value."""
+    complete = [trial for trial in trials if trial.value is not None]
+    sign = -1 if is_smaller_better else 1
+    return max(complete, key=lambda trial: (sign * (trial.value or 0.0), -trial.number), default=None)
+
+
+def _require_optuna() -> None:
+    if importlib.util.find_spec("optuna") is None:
+        raise MissingDependencyError("tuning", "optuna", "train")

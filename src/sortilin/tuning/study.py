@@ -1,0 +1,233 @@
+"""The trials of a search, in a journal or a database that several workers share.
+
+A trial belongs to the output folder that it was begun in, and whoever works on it holds a lock there. The
+system drops a lock when its process ends, so a running trial without one was cut short; the next worker of
+that folder goes on with it. Every value is drawn by a generator of its own, seeded by the trial's number
+and the path of the option, from finished trials only. So a search that was killed anywhere goes on with the
+trials that it would have had.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sortilin.errors import ConfigError
+from sortilin.locks import FileLock
+from sortilin.tuning import draws, storage
+from sortilin.tuning import space as spaces
+from sortilin.tuning.config import TuneConfig
+from sortilin.tuning.storage import writing
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
+
+COMPLETE, PRUNED = "complete", "pruned"
+
+_FOLDER, _WORKER, _SECONDS, _NOTE = "folder", "worker", "seconds", "note"
+_IDENTITY = "identity"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A trial that has ended.
+
+    Attributes:
+        number: From 0.
+        state: "complete" or "pruned".
+        value: Mean of the metric over the folds; None for a pruned trial.
+        options: Path → value.
+        seconds: Spent on it by the process that ended it.
+        note: Why it was stopped; empty for a complete one.
+    """
+
+    number: int
+    state: str
+    value: float | None
+    options: Mapping[str, Any]
+    seconds: float
+    note: str
+
+
+@dataclass(slots=True)
+class Claim:
+    """A trial that this process works on.
+
+    Attributes:
+        number: From 0.
+        options: Path → value.
+        workspace: The trial's own folder.
+        reported: Steps that have a value already, from before an interruption.
+    """
+
+    number: int
+    options: Mapping[str, Any]
+    workspace: Path
+    reported: set[int]
+    _trial: Trial = field(repr=False)
+    _lock: FileLock = field(repr=False)
+
+
+class Trials:
+    """The trials of one search, as one worker sees them.
+
+    Args:
+        study: Where they are kept.
+        tune: The search.
+        folder_id: The output folder's own name.
+        folder: Where the trials have their folders.
+    """
+
+    def __init__(self, study: Study, tune: TuneConfig, *, folder_id: str, folder: Path) -> None:
+        self._study, self._tune, self._folder_id, self._folder = study, tune, folder_id, folder
+
+    def claim(self) -> Claim | None:
+        """The next trial to work on: one that was cut short here, or a new one; None where all are taken.
+
+        Raises:
+            OutputError: The storage or the folder cannot be written.
+        """
+        from optuna.trial import TrialState, create_trial
+
+        with writing(self._folder):
+            while True:
+                trials = self._study.get_trials(deepcopy=False)
+                for trial in trials[: self._tune.n_trials]:
+                    is_mine = trial.user_attrs.get(_FOLDER) == self._folder_id
+                    if trial.state == TrialState.RUNNING and is_mine and (found := self._taken(trial)):
+                        return found
+                if len(trials) >= self._tune.n_trials:
+                    return None
+                # Another worker may take it, or take its place: then it is one too many, which nobody
+                # claims before more trials are asked for.
+                self._study.add_trial(
+                    create_trial(state=TrialState.RUNNING, user_attrs={_FOLDER: self._folder_id})
+                )
+
+    def _taken(self, trial: FrozenTrial) -> Claim | None:
+        """A running trial of this folder, unless somebody works on it."""
+        from optuna import Trial
+
+        workspace = self._folder / str(trial.number)
+        workspace.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(workspace / "lock")
+        if not lock.try_acquire():
+            return None
+        try:
+            fresh = self._study.get_trials(deepcopy=False)[trial.number]
+            if fresh.state.is_finished():  # meanwhile
+                lock.release()
+                return None
+            live = Trial(self._study, fresh._trial_id)
+            live.set_user_attr(_WORKER, f"{socket.gethostname()}, process {os.getpid()}")
+            options = spaces.suggested(live, self._tune.space)
+        except BaseException:
+            lock.release()
+            raise
+        return Claim(trial.number, options, workspace, set(fresh.intermediate_values), live, lock)
+
+    def report(self, claim: Claim, value: float, step: int) -> bool:
+        """Note how a trial stands; whether it should be stopped."""
+        with writing(self._folder):
+            if step not in claim.reported and math.isfinite(value):
+                claim.reported.add(step)
+                claim._trial.report(value, step)
+            return claim._trial.should_prune()
+
+    def should_stop(self, claim: Claim) -> bool:
+        """Whether a trial should be stopped by what was reported last."""
+        with writing(self._folder):
+            return claim._trial.should_prune()
+
+    def finish(self, claim: Claim, value: float | None, *, seconds: float, note: str = "") -> None:
+        """Note how a trial ended; without a value it counts as pruned."""
+        from optuna.trial import TrialState
+
+        state = TrialState.PRUNED if value is None else TrialState.COMPLETE
+        with writing(self._folder):
+            claim._trial.set_user_attr(_SECONDS, round(seconds, 1))
+            claim._trial.set_user_attr(_NOTE, note)
+            self._study.tell(claim._trial, value, state=state)
+
+    def release(self, claim: Claim) -> None:
+        """Work on a trial no longer; if it has not ended, whoever comes next goes on with it."""
+        claim._lock.release()
+
+    def finished(self) -> tuple[Finished, ...]:
+        """Trials that have ended, in order."""
+        from optuna.trial import TrialState
+
+        ended = (TrialState.COMPLETE, TrialState.PRUNED)
+        with writing(self._folder):
+            return tuple(self._finished(t) for t in self._study.get_trials(deepcopy=False, states=ended))
+
+    def _finished(self, trial: FrozenTrial) -> Finished:
+        is_complete = trial.state.name.lower() == COMPLETE
+        return Finished(
+            number=trial.number,
+            state=COMPLETE if is_complete else PRUNED,
+            value=trial.value if is_complete else None,
+            options={
+                path: spaces.decoded(domain, trial.params[path])
+                for path, domain in self._tune.space.items()
+                if path in trial.params
+            },
+            seconds=float(trial.user_attrs.get(_SECONDS, 0.0)),
+            note=str(trial.user_attrs.get(_NOTE, "")),
+        )
+
+    def elsewhere(self) -> tuple[str, ...]:
+        """Trials that others have begun and not ended, in words."""
+        from optuna.trial import TrialState
+
+        with writing(self._folder):
+            running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return tuple(
+            f"trial {trial.number} ({trial.user_attrs.get(_WORKER, 'not begun')})"
+            for trial in running
+            if trial.number < self._tune.n_trials
+        )
+
+
+def open_study(
+    place: str, name: str, tune: TuneConfig, *, seed: int, identity: Mapping[str, Any]
+) -> tuple[Study, Mapping[str, Any]]:
+    """The study of that name, made if it is not there, and the identity that it was made with.
+
+    Args:
+        place: Path of a journal, or URL of a database.
+        name: Name of the study.
+        tune: The search.
+        seed: Seed of its draws.
+        identity: What shapes the trials; kept in a new study.
+
+    Raises:
+        ConfigError: The storage is none, or cannot be reached.
+        OutputError: It cannot be written.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    kept = storage.opened(place)
+    with writing(Path(place)):
+        study = optuna.create_study(
+            storage=kept,
+            study_name=name,
+            load_if_exists=True,
+            direction="minimize" if tune.is_smaller_better else "maximize",
+            sampler=draws.sampler(tune, seed),
+            pruner=draws.pruner(tune),
+        )
+        if _IDENTITY not in study.user_attrs:
+            if study.get_trials(deepcopy=False):
+                raise ConfigError(
+                    f"the storage has a study '{name}' of another program: choose another storage"
+                )
+            study.set_user_attr(_IDENTITY, dict(identity))
+        return study, study.user_attrs[_IDENTITY]
