@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from sortilin import benchmark, files
-from sortilin.benchmark import best, published
+from sortilin.benchmark import best, compare, published
 from sortilin.benchmark.config import BenchmarkConfig, read_config, resolve, to_yaml, validated
 from sortilin.errors import ConfigError, LabelError, OutputError, SortilinError, UnknownNameError
 from sortilin.experiment import presets, validate
@@ -25,6 +25,7 @@ from sortilin.predictor import load
 
 RUN = sys.modules["sortilin.benchmark.run"]
 
+HEADER = "id,sequence,label,set"
 CLASSES = {"alpha": "WWCW", "beta": "KKRK", "gamma": "DDED"}
 SVM = {"name": "svm", "options": {"c": [1.0], "gamma": ["scale"]}}
 TREES = {"name": "boosting", "options": {"rounds": 20}}
@@ -271,7 +272,7 @@ def test_rows_marked_as_test_are_held_out_and_never_learned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [(s, c, "test" if i >= 60 else "train") for i, (s, c) in enumerate(sequences(90))]
-    path = write_table(tmp_path / "marked.csv", rows, "id,sequence,label,set")
+    path = write_table(tmp_path / "marked.csv", rows, HEADER)
     learned: set[int] = set()
     inner = validate.fitted
 
@@ -294,7 +295,7 @@ def test_rows_marked_as_test_are_held_out_and_never_learned(
 @pytest.mark.usefixtures("no_report")
 def test_class_that_the_test_rows_lack_is_named(tmp_path: Path) -> None:
     rows = [(s, c, "test" if i >= 60 and c != "beta" else "train") for i, (s, c) in enumerate(sequences(90))]
-    path = write_table(tmp_path / "marked.csv", rows, "id,sequence,label,set")
+    path = write_table(tmp_path / "marked.csv", rows, HEADER)
     with pytest.raises(LabelError, match=r"marked as test hold no sequence of class 'beta'"):
         benchmark.run(config(path), tmp_path / "out")
 
@@ -462,7 +463,9 @@ def test_options_win_over_the_file(table: Path, tmp_path: Path) -> None:
     path = tmp_path / "b.yaml"
     path.write_text(to_yaml(written))
     found = _resolved(str(path), {"epochs": 2, "max_residues": 50, "seed": 8, "models": "lstm", "data": ()})
-    assert found.networks == {"training": {"epochs": 2, "batch_size": 8}, "max_residues": 50}
+    lstm = resolve(found, found.models[0]).classifier.build("classifier").config
+    assert (lstm.training.epochs, lstm.training.batch_size, lstm.max_residues) == (2, 8, 50)
+    assert lstm.head.options == {"hidden": 8}  # of the file's model of that name
     assert (found.seed, [spec.name for spec in found.models], found.data) == (8, ["lstm"], written.data)
 
 
@@ -477,3 +480,58 @@ def test_neither_task_nor_file_is_an_error(what: str, message: str, tmp_path: Pa
     result = invoke(what, "-o", str(tmp_path / "out"))
     assert isinstance(result.exception, SortilinError)
     assert message in str(result.exception)
+
+
+def test_zero_on_the_command_line_is_a_value(table: Path) -> None:
+    from sortilin.cli.benchmark import _resolved
+
+    assert _resolved("custom", {"seed": 0, "data": (str(table),), "models": "svm"}).seed == 0
+    with pytest.raises(ConfigError, match="holdout"):
+        _resolved("custom", {"holdout": 0.0, "data": (str(table),), "models": "svm"})
+
+
+@pytest.mark.usefixtures("no_report")
+def test_model_folder_is_always_that_of_the_best(table: Path, tmp_path: Path) -> None:
+    weak = {"name": "weak", "features": {"name": "length"}, "classifier": {"name": "boosting"}}
+    out = tmp_path / "runs"
+
+    def best_and_features(models: list[Any]) -> tuple[str, str]:
+        results = benchmark.run(config(table, models=models, baselines=False), out)
+        description = json.loads((out / "model" / "model.json").read_text())
+        return results["best"], description["features"]["name"]
+
+    assert best_and_features([weak]) == ("weak", "length")
+    assert best_and_features([weak, SVM]) == ("svm", "targeting")
+    assert best_and_features([weak]) == ("weak", "length")
+
+
+@pytest.mark.usefixtures("no_report")
+def test_results_of_other_options_are_refused_before_anything_is_fitted(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = {"baselines": False, "cross_validation": False}
+    benchmark.run(config(table, models=[SVM], **more), tmp_path)
+    monkeypatch.setattr(validate, "fitted", lambda *_: pytest.fail("something was fitted"))
+    changed = {"name": "svm", "options": {"c": [2.0], "gamma": ["scale"]}}
+    with pytest.raises(ConfigError, match="made with other options"):
+        benchmark.run(config(table, models=[TREES, changed], **more), tmp_path)
+
+
+def test_best_of_a_zero_and_a_negative_is_the_zero() -> None:
+    rows = [
+        {"name": name, "is_baseline": False, "evaluation": {"metrics": {"mcc": value}}}
+        for name, value in (("low", -0.2), ("none", None), ("zero", 0.0))
+    ]
+    assert compare.best_of(rows, "mcc") == "zero"
+
+
+@pytest.mark.usefixtures("no_report")
+def test_test_rows_that_stand_in_training_do_not_count(tmp_path: Path) -> None:
+    train = [(s, c, "train") for s, c in sequences(60)]
+    path = write_table(tmp_path / "same.csv", [*train, *((s, c, "test") for s, c, _ in train)], HEADER)
+    with pytest.raises(LabelError, match=r"hold no sequence of class .*60 of them stand in training too"):
+        benchmark.run(config(path), tmp_path / "out")
+    other = [(s, {"alpha": "beta"}.get(c, c), "test") for s, c, _ in train[:3]]
+    path = write_table(tmp_path / "other.csv", [*train, *other], HEADER)
+    with pytest.raises(LabelError, match=r"class 'alpha' in training and 'beta' in a row marked as test"):
+        benchmark.run(config(path), tmp_path / "out")

@@ -48,11 +48,20 @@ def claim(folder: Path, *, n_bytes: int = _ROOM) -> None:
         probe = folder / f".probe-{uuid.uuid4().hex[:8]}"
         probe.write_bytes(b"")
         probe.unlink()
-        free = shutil.disk_usage(folder).free
     except FileExistsError:
         raise OutputError(f"{folder} is a file; results need a folder") from None
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from None
+    check_room(folder, n_bytes=n_bytes)
+
+
+def check_room(folder: Path, *, n_bytes: int = _ROOM) -> None:
+    """See before long work that there is room for its results.
+
+    Raises:
+        OutputError: Less than `n_bytes` are free where the folder is.
+    """
+    free = shutil.disk_usage(folder).free
     if free < n_bytes:
         raise OutputError(
             f"{folder}: {free / 2**20:.0f} MB are free; at least {n_bytes / 2**20:.0f} MB are needed"
@@ -67,7 +76,11 @@ def locked(folder: Path) -> Iterator[None]:
         ConfigError: Another process holds it.
     """
     lock = FileLock(folder / LOCK)
-    if not lock.try_acquire():
+    try:
+        is_ours = lock.try_acquire()
+    except OSError as error:
+        raise OutputError(f"{folder / LOCK} cannot be locked: {error.strerror or error}") from None
+    if not is_ours:
         raise ConfigError(f"another run is working in {folder}: wait for it, or choose another folder")
     try:
         yield

@@ -164,8 +164,12 @@ class Predictor:
                 for record, row, known in zip(batch, table.tolist(), is_known.tolist(), strict=True)
             ]
 
+    def scores(self, sequences: Sequence[str]) -> DoubleArray:
+        """(N, S) scores of cleaned sequences, before calibration; logits where the model is a network."""
+        return self._reader.scores(self._session, sequences).astype(np.float64)
+
     def _probabilities(self, sequences: Sequence[str]) -> DoubleArray:
-        table = self._calibration(self._reader.scores(self._session, sequences).astype(np.float64))
+        table = self._calibration(self.scores(sequences))
         if not np.isfinite(table).all():
             raise self._damaged("it gives probabilities that are no numbers")
         return table
@@ -175,8 +179,8 @@ class Predictor:
         policy = self._reader.policy
         n_first = (policy.max_residues or 0) - policy.keep_last
         return (
-            f"{n:,} sequences are longer than the model reads: only their first {n_first:,} and last "
-            f"{policy.keep_last:,} residues count (flag {SHORTENED})"
+            f"longer than the model reads: {n:,} sequence{'s' * (n != 1)}, of which only the first "
+            f"{n_first:,} and the last {policy.keep_last:,} residues count (flag {SHORTENED})"
         )
 
     def attention(self, sequences: Sequence[str | SequenceRecord]) -> list[NDArray[np.float32]]:

@@ -8,21 +8,24 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sortilin.artifact import DESCRIPTION
+from sortilin import artifact
+from sortilin.artifact import ModelFolder
 from sortilin.benchmark import compare, measure, published
 from sortilin.benchmark.config import BenchmarkConfig
-from sortilin.benchmark.folder import MODEL, identity
+from sortilin.benchmark.folder import MODEL
 from sortilin.benchmark.measure import Bench
+from sortilin.errors import ModelFolderError
 from sortilin.experiment import ExperimentConfig
 from sortilin.experiment.inputs import Inputs
 from sortilin.experiment.presets import Preset
 from sortilin.experiment.run import Outcome, Row, final_fit, write_model
 from sortilin.experiment.validate import CrossValidation
-from sortilin.interfaces import SEQUENCES, DoubleArray
+from sortilin.interfaces import DoubleArray
 from sortilin.predictor import Predictor
 from sortilin.results import Evaluation
 from sortilin.sequences import SequenceRecord
@@ -52,7 +55,8 @@ class Best:
 def examine(best: Best) -> dict[str, Any]:
     """Its cross-validation, and what it predicts when it has learned from all rows."""
     folds, seconds = measure.on_folds(best.bench, best.preset)
-    rows = _final(best, folds)
+    predictor = _final(best, folds)
+    rows = _predict(predictor, best.blind) if best.blind else None
     return {
         "cross_validation": {
             "model": best.preset.name,
@@ -66,27 +70,33 @@ def examine(best: Best) -> dict[str, Any]:
     }
 
 
-def _final(best: Best, folds: CrossValidation) -> list[dict[str, Any]] | None:
-    """Fit on all rows, write the model folder, predict the blind set; from disk if it was done."""
+def _final(best: Best, folds: CrossValidation) -> Predictor:
+    """The model folder of the best model, fitted on all rows; the one on disk if it is that."""
     folder, name = best.bench.folder, best.preset.name
-    wanted = identity(measure.preset_identity(best.preset), [[r.id, r.sequence] for r in best.blind or ()])
-    found = folder.load(name, "final", wanted)
-    if found is None or not (folder.path / MODEL / DESCRIPTION).exists():
-        started = time.monotonic()
-        inputs = Inputs.of(best.preset.features)
-        problem = best.bench.split.whole_problem(inputs(best.bench.split.whole.sequences))
-        best.bench.tell(f"{name}, on all sequences", 0, 1)
-        classifier, calibrate = final_fit(
-            best.preset.classifier, problem, folds, best.bench.watch(name, "final")
-        )
-        best.bench.tell(f"{name}, on all sequences", 1, 1)
-        outcome = _outcome(best, folds, dict(classifier.chosen), time.monotonic() - started)
-        model = write_model(folder.path / MODEL, outcome, inputs, classifier, calibrate)
-        rows = _predict(Predictor(model, name=MODEL), classifier, best.blind) if best.blind else None
-        record = {"rows": rows, "seconds": time.monotonic() - started}
-        found = folder.save(name, "final", wanted, record)
-    answer: list[dict[str, Any]] | None = found["rows"]
-    return answer
+    wanted = measure.preset_identity(best.preset)
+    path = folder.path / MODEL
+    stored = folder.peek(name, "final")
+    model = _intact(path)
+    if model is not None and (stored.get("identity"), stored.get("checksum")) == (wanted, model.checksum):
+        return Predictor(model, name=MODEL)
+    started = time.monotonic()
+    inputs = Inputs.of(best.preset.features)
+    problem = best.bench.split.whole_problem(inputs(best.bench.split.whole.sequences))
+    best.bench.tell(f"{name}, on all sequences", 0, 1)
+    classifier, calibrate = final_fit(best.preset.classifier, problem, folds, best.bench.watch(name, "final"))
+    best.bench.tell(f"{name}, on all sequences", 1, 1)
+    outcome = _outcome(best, folds, dict(classifier.chosen), time.monotonic() - started)
+    model = write_model(path, outcome, inputs, classifier, calibrate)
+    folder.save(name, "final", wanted, {"checksum": model.checksum, "seconds": outcome.seconds})
+    return Predictor(model, name=MODEL)
+
+
+def _intact(path: Path) -> ModelFolder | None:
+    """The model folder there; None if there is none that can be read."""
+    try:
+        return artifact.read(path)
+    except ModelFolderError:
+        return None
 
 
 def _outcome(best: Best, folds: CrossValidation, chosen: dict[str, Any], seconds: float) -> Outcome:
@@ -123,8 +133,8 @@ def _as_evaluation(record: Mapping[str, Any]) -> Evaluation:
     )
 
 
-def _predict(predictor: Predictor, classifier: Any, blind: Sequence[SequenceRecord]) -> list[dict[str, Any]]:
-    raw = _raw(classifier, [r.sequence for r in blind])
+def _predict(predictor: Predictor, blind: Sequence[SequenceRecord]) -> list[dict[str, Any]]:
+    raw = _raw(predictor, [r.sequence for r in blind])
     rows = []
     for number, prediction in enumerate(predictor.predict(blind)):
         row = {
@@ -142,11 +152,11 @@ def _predict(predictor: Predictor, classifier: Any, blind: Sequence[SequenceReco
     return rows
 
 
-def _raw(classifier: Any, sequences: list[str]) -> DoubleArray | None:
+def _raw(predictor: Predictor, sequences: list[str]) -> DoubleArray | None:
     """(M, C) softmax of a network's logits, without calibration; None for what has no softmax."""
-    if classifier.takes != SEQUENCES:
+    if "tokens" not in predictor.model.description:
         return None
-    scores = classifier.scores(np.array(sequences, dtype=object))
+    scores = predictor.scores(sequences)
     logits = np.hstack([-scores / 2, scores / 2]) if scores.shape[1] == 1 else scores
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))

@@ -36,7 +36,12 @@ def plain(value: Any) -> Any:
 def best_of(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
     """Name of the model, not a baseline, with the largest metric; the first of equals."""
     models = [row for row in rows if not row["is_baseline"]]
-    return str(max(models, key=lambda row: row["evaluation"]["metrics"][metric] or -math.inf)["name"])
+
+    def value(row: Mapping[str, Any]) -> float:
+        found = row["evaluation"]["metrics"][metric]
+        return -math.inf if found is None else float(found)
+
+    return str(max(models, key=value)["name"])
 
 
 def evaluated(

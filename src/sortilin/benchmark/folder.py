@@ -82,6 +82,10 @@ class Folder:
             )
         return found
 
+    def peek(self, name: str, what: str) -> dict[str, Any]:
+        """A result that is there, whatever it was made with; empty if there is none."""
+        return self._read(self.of_model(name) / f"{what}.json") or {}
+
     def save(self, name: str, what: str, wanted: str, result: Mapping[str, Any]) -> dict[str, Any]:
         """Write a result of a model; it is returned as it will be read."""
         path = self.of_model(name) / f"{what}.json"

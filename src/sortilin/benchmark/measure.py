@@ -6,14 +6,17 @@ Axis letters: N sequences, M held-out ones, C classes.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sortilin.benchmark import baselines
+from sortilin.benchmark.compare import plain
 from sortilin.benchmark.folder import Folder, identity
+from sortilin.errors import TrainingError
 from sortilin.evaluation.calibration import Calibration
 from sortilin.experiment import validate
 from sortilin.experiment.config import Component
@@ -100,13 +103,36 @@ def on_holdout(bench: Bench, preset: Preset) -> dict[str, Any]:
     bench.tell(preset.name, 0, 1)
     problem = split.problem(inputs_of(preset, split.data.sequences))
     watch = bench.watch(preset.name)
-    classifier, calibrate = validate.calibrated(preset.classifier, problem.rows(split.train), watch)
+    with _named_faults(preset.name):
+        classifier, calibrate = validate.calibrated(preset.classifier, problem.rows(split.train), watch)
     table = calibrate(classifier.scores(problem.x[split.held_out]))
     took = getattr(classifier, "seconds", 0.0) or time.monotonic() - started
     result = {"probabilities": table.tolist(), **_of_fit(classifier), "seconds": took}
     saved = bench.folder.save(preset.name, "result", wanted, result)
     bench.tell(preset.name, 1, 1)
     return saved
+
+
+@contextmanager
+def _named_faults(what: str) -> Iterator[None]:
+    """Say whose training diverged."""
+    try:
+        yield
+    except TrainingError as error:
+        raise TrainingError(f"{what}: {error}") from None
+
+
+def check_stored(folder: Folder, presets: Iterable[Preset]) -> None:
+    """Refuse results of other options before anything is fitted.
+
+    Raises:
+        ConfigError: A model's stored result was made with other options.
+    """
+    for preset in presets:
+        wanted = preset_identity(preset)
+        for path in sorted(folder.of_model(preset.name).glob("*.json")):
+            if path.stem == "result" or path.stem.startswith("fold-"):
+                folder.load(preset.name, path.stem, wanted)
 
 
 def _of_fit(classifier: Classifier) -> dict[str, Any]:
@@ -116,12 +142,15 @@ def _of_fit(classifier: Classifier) -> dict[str, Any]:
     if curves is not None:
         curves["best_epoch"] = classifier.chosen["best_epoch"]
     config: Any = classifier.chosen_config()
-    return {
-        "n_parameters": getattr(classifier, "n_parameters", None),
-        "chosen": dict(classifier.chosen),
-        "options": config.model_dump(mode="json"),
-        "curves": curves,
-    }
+    found: dict[str, Any] = plain(
+        {
+            "n_parameters": getattr(classifier, "n_parameters", None),
+            "chosen": dict(classifier.chosen),
+            "options": config.model_dump(mode="json"),
+            "curves": curves,
+        }
+    )
+    return found
 
 
 def baseline_on_holdout(bench: Bench, name: str) -> dict[str, Any]:
@@ -177,9 +206,10 @@ def on_folds(bench: Bench, preset: Preset) -> tuple[CrossValidation, float]:
         if found is None:
             bench.tell(f"{preset.name}, {what}", 0, 1)
             started = time.monotonic()
-            fold = validate.fit_fold(
-                preset.classifier, problem, train, held_out, bench.watch(preset.name, what)
-            )
+            with _named_faults(f"{preset.name}, {what}"):
+                fold = validate.fit_fold(
+                    preset.classifier, problem, train, held_out, bench.watch(preset.name, what)
+                )
             record = {**_plain_fold(fold), "seconds": time.monotonic() - started}
             found = bench.folder.save(preset.name, what, wanted, record)
             bench.tell(f"{preset.name}, {what}", 1, 1)

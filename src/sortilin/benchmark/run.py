@@ -75,20 +75,26 @@ def run(
     with files.locked(out):
         files.replace(out / CONFIG, to_yaml(config).encode())
         bench = Bench(split, folder, tell)
+        measure.check_stored(folder, presets.values())
         measured = _measure(config, bench, presets)
         results = _results(config, split, measured, n_repeats, command)
         results["exploration"] = explore.explore(
             split.data, None if blind is None else [r.sequence for r in blind], lambda *_: None
         )
         if config.cross_validation:
+            _write(results, measured, folder, tell)  # hours may pass before the rest is there
             row = next(row for row in measured.rows if row["name"] == measured.best)
             results |= examine(Best(config, bench, presets[measured.best], row, blind, n_repeats))
-        results["seconds"] = _seconds(results, measured.rows)
-        folder.write(RESULTS, results)
-        tell("report", 0, 1)
-        report.write(results, out)
-        tell("report", 1, 1)
+        _write(results, measured, folder, tell)
     return results
+
+
+def _write(results: dict[str, Any], measured: Measured, folder: Folder, tell: OnProgress) -> None:
+    results["seconds"] = _seconds(results, measured.rows)
+    folder.write(RESULTS, results)
+    tell("report", 0, 1)
+    report.write(results, folder.path)
+    tell("report", 1, 1)
 
 
 # --- before anything long
@@ -131,15 +137,24 @@ def _marked_split(
         raise ConfigError(f"{training.name} marks rows as test, so they are held out: use split: holdout")
     learned, n_repeats = training.distinct()
     data.check_trainable(learned, config.folds, 0)
-    lacking = [name for name, n in marked.class_counts.items() if not n]
+    distinct, n_more = marked.distinct()
+    class_of = dict(zip(learned.sequences, learned.y.tolist(), strict=True))
+    for sequence, c in zip(distinct.sequences, distinct.y.tolist(), strict=True):
+        if class_of.get(sequence, c) != c:
+            raise LabelError(
+                f"{training.name}: one sequence has the class '{learned.classes[class_of[sequence]]}' in "
+                f"training and '{learned.classes[c]}' in a row marked as test: {sequence[:40]}"
+            )
+    fresh = distinct.taken([s not in class_of for s in distinct.sequences], marked.name)
+    n_dropped = len(distinct) - len(fresh)
+    n_repeats += n_more + n_dropped
+    lacking = [name for name, n in fresh.class_counts.items() if not n]
     if lacking:
         raise LabelError(
             f"the rows of {training.name} marked as test hold no sequence of class "
             f"{', '.join(repr(name) for name in lacking)}; training rows do, and each class is to be scored"
+            + (f" ({n_dropped} of them stand in training too and do not count)" if n_dropped else "")
         )
-    known = set(learned.sequences)
-    fresh = marked.taken([s not in known for s in marked.sequences], marked.name)
-    n_repeats += len(marked) - len(fresh)
     both = data.LabelledSet(
         training.name,
         learned.sequences + fresh.sequences,
@@ -171,10 +186,8 @@ def _shared(config: BenchmarkConfig, split: Split) -> dict[str, Any]:
     """What is equal for all models in a folder."""
     return {
         "task": config.task,
-        "data": split.data.name,
         "sha256": split.data.fingerprint,
         "split": config.split,
-        "holdout": config.holdout,
         "folds": config.folds,
         "seed": config.seed,
         "held_out": split.held_out.tolist(),
@@ -313,4 +326,5 @@ def _versions() -> dict[str, str]:
 def _seconds(results: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> float:
     """Time of all fits, whichever run they were made in."""
     folds = results["cross_validation"]
-    return float(sum(row["seconds"] for row in rows) + (folds["seconds"] if folds else 0.0))
+    again = folds["seconds"] if folds and results["split"] == "holdout" else 0.0
+    return float(sum(row["seconds"] for row in rows) + again)

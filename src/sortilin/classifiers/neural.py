@@ -43,7 +43,7 @@ REQUIRED_PACKAGES = {
 METRICS = ("macro_f1", "accuracy", "mcc", "roc_auc")
 """What is watched on the rows set aside, beside the loss."""
 
-_SCORING_POSITIONS = 200_000
+_SCORING_POSITIONS = 50_000
 
 
 class VariantOptions(BaseModel):

@@ -13,6 +13,10 @@ from sortilin.cli import _console
 
 if TYPE_CHECKING:
     from sortilin.benchmark import BenchmarkConfig
+    from sortilin.benchmark.config import ModelSpec
+
+_KEEP_LAST = 100
+"""Residues read of the end of a longer sequence; fewer where few are read at all."""
 
 
 @click.command(
@@ -74,15 +78,15 @@ def benchmark(what: str, *, output: Path, quiet: bool, **options: Any) -> None:
 def _resolved(what: str, options: dict[str, Any]) -> BenchmarkConfig:
     """Defaults < file < command line."""
     from sortilin import registry
-    from sortilin.benchmark.config import read_config, validated
+    from sortilin.benchmark.config import ModelSpec, read_config, validated
     from sortilin.errors import UnknownNameError
     from sortilin.experiment.config import DEFAULT_SEED
-    from sortilin.experiment.presets import merged
 
-    given = {k: v for k, v in options.items() if v not in (None, (), False)}
+    given = {k: v for k, v in options.items() if v is not None and v is not False and v != ()}
     networks: dict[str, Any] = {}
     if "max_residues" in given:
-        networks["max_residues"] = given.pop("max_residues")
+        n = given.pop("max_residues")
+        networks |= {"max_residues": n, "keep_last": min(_KEEP_LAST, n // 4)}
     if "epochs" in given:
         networks["training"] = {"epochs": given.pop("epochs")}
     for flag in ("baselines", "cross_validation"):
@@ -94,8 +98,23 @@ def _resolved(what: str, options: dict[str, Any]) -> BenchmarkConfig:
     path = Path(what)
     if path.suffix not in (".yaml", ".yml") and not path.exists():
         raise UnknownNameError("task", what, [*registry.names("task"), "or the path of a YAML file"])
+    names = given.pop("models", None)
     config = read_config(path, **given)
-    return config.model_copy(update={"networks": merged(config.networks, networks)})
+    specs = {spec.name: spec for spec in config.models}
+    if names is not None:  # those of the file keep their options
+        asked = [name.strip() for name in names.split(",")]
+        specs = {name: specs.get(name, ModelSpec(name=name)) for name in asked}
+    models = tuple(_with_options(spec, config.task, networks) for spec in specs.values())
+    return config.model_copy(update={"models": models})
+
+
+def _with_options(spec: ModelSpec, task: str, networks: dict[str, Any]) -> ModelSpec:
+    """A network with options that win over its own."""
+    from sortilin.experiment import presets
+
+    if spec.classifier is not None or presets.get(spec.preset or spec.name, task).features is not None:
+        return spec
+    return spec.model_copy(update={"options": presets.merged(spec.options, networks)})
 
 
 def _table(results: dict[str, Any]) -> str:

@@ -73,6 +73,13 @@ def _limits(outcome: Outcome, limits: Sequence[str]) -> str:
         f"Trained on lengths {min(lengths)} to {max(lengths)}; others are predicted and flagged "
         "`shorter_than_trained` or `longer_than_trained`."
     )
+    if _is_network(outcome):
+        policy = outcome.config.classifier.build("classifier").config.length_policy
+        if policy.max_residues is not None:
+            lines.append(
+                f"Reads {policy.max_residues:,} residues at most: of a longer sequence the first "
+                f"{policy.max_residues - policy.keep_last:,} and the last {policy.keep_last:,}."
+            )
     lines.append("The folds below are stratified by class, not by homology: expect less on new families.")
     return "\n".join(f"- {line}" for line in lines)
 
@@ -176,7 +183,7 @@ def _made(outcome: Outcome) -> str:
     chosen = _options(outcome.chosen)
     parts = [
         f"`sortilin train config.yaml` with the `config.yaml` beside this card, in {outcome.seconds:.0f} s.",
-        f"Chosen by the search inside the training data: {chosen}." if chosen else "",
+        f"Chosen inside the training data: {chosen}." if chosen else "",
         "Probabilities are calibrated by logistic regression on "
         + ("rows that the training set aside." if _is_network(outcome) else "held-out scores."),
         "All figures stand in `metrics.json`.",

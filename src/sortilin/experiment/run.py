@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import sortilin
-from sortilin import artifact
+from sortilin import artifact, files
 from sortilin.artifact import ModelFolder
 from sortilin.errors import ModelFolderError, OutputError
 from sortilin.evaluation import calibration
@@ -114,6 +114,7 @@ def run(
         SortilinError: Data, configuration or labels do not allow the run; before any fit.
     """
     started = time.monotonic()
+    out = out.absolute()
     tell = on_progress or (lambda _stage, _done, _total: None)
     validate.require_training()
     _check_free(out, overwrite=overwrite)
@@ -170,6 +171,7 @@ def _check_free(out: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{out} cannot be written: {above} is a file, or there is no permission") from None
     except OSError as error:
         raise OutputError(f"{out} cannot be written: {above}: {error.strerror}") from None
+    files.check_room(above)
 
 
 def _check_ours(out: Path) -> None:

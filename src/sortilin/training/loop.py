@@ -2,7 +2,7 @@
 
 Random numbers are drawn anew for each step from (seed, epoch, step, process), so a run that is resumed
 anywhere takes the steps that it would have taken. Hugging Face Accelerate places model and batches, so
-that several processes (`accelerate launch`) need no other code.
+that the loop runs in several processes without other code; only the first of them writes.
 
 Axis letters: N examples, B batch, C classes.
 """
@@ -30,10 +30,6 @@ from sortilin.training.config import LOSS, TrainingConfig
 
 Score = Callable[[DoubleArray, IntArray], Mapping[str, float]]
 """(N, C) validation logits and (N,) targets → metrics by name."""
-
-EVALUATION_POSITIONS = 4
-"""Validation batches may hold so many times the positions of a training batch: nothing is kept for a
-backward pass."""
 
 _SECONDS_BETWEEN_REPORTS = 0.5
 
@@ -259,8 +255,8 @@ class _Run:
         """(N, C) logits in the order of the examples; each process computes a share."""
         batches = batching.length_buckets(
             examples.lengths,
-            batch_size=EVALUATION_POSITIONS * self.config.batch_size,
-            batch_positions=EVALUATION_POSITIONS * self.config.batch_positions,
+            batch_size=self.config.batch_size,
+            batch_positions=self.config.batch_positions,
         )
         model.eval()
         own = batching.share(batches, self.accelerator.process_index, self.accelerator.num_processes)
@@ -268,7 +264,7 @@ class _Run:
         with torch.inference_mode(), self.accelerator.autocast():
             for rows in own:
                 arguments = [a.to(self.accelerator.device) for a in examples.batch(rows)]
-                parts.append((rows, model(*arguments).double().cpu().numpy()))
+                parts.append((rows, model(*arguments).float().cpu().numpy().astype(np.float64)))
         model.train()
         if self.accelerator.num_processes > 1:
             from accelerate.utils import gather_object
