@@ -599,7 +599,8 @@ def test_run_that_dies_elsewhere_ends_like_one_that_does_not(place: str, tmp_pat
         return False
 
     if place == "validation":
-        points(given, validation=True).dies_at = 2
+        n_batches = math.ceil(len(given.validation.targets) / given.config.batch_size)
+        points(given, validation=True).dies_at = n_batches + 1  # in the second epoch
     watch = {place: die_at_the_second} if place.startswith("on_") else {}
     with pytest.raises(Killed):
         trained(given, Watch(workspace=tmp_path, **watch))  # type: ignore[arg-type]
