@@ -34,7 +34,7 @@ NETWORK: dict[str, Any] = {
     "options": {
         "backbone": {"options": {"embedding": 8}},
         "head": {"options": {"hidden": 8}},
-        "training": {"epochs": 2, "learning_rate": 0.01, "checkpoint_minutes": 0.0001},
+        "training": {"epochs": 2, "learning_rate": 0.01, "checkpoint_minutes": 1e-9},
     },
 }
 
@@ -277,7 +277,7 @@ def test_rows_marked_as_test_are_held_out_and_never_learned(
     inner = validate.fitted
 
     def spy(spec: Any, problem: Any, *rest: Any) -> Any:
-        learned.update(len(problem.y) for _ in [0])
+        learned.add(len(problem.y))
         assert set(map(tuple, problem.x)).isdisjoint(held_out)
         return inner(spec, problem, *rest)
 
@@ -308,6 +308,7 @@ def test_class_that_the_test_rows_lack_is_named(tmp_path: Path) -> None:
     [
         ("bilsmt", UnknownNameError, "unknown model 'bilsmt'; did you mean 'bilstm'?"),
         ("svm,svm", ConfigError, "'svm' stands there twice"),
+        ([SVM, {**SVM, "name": "SVM", "preset": "svm"}], ConfigError, "'SVM' stands there twice"),
         ([{"name": "a b"}], ConfigError, "letters, digits"),
         ([{"name": "svm", "options": {"cc": 1}}], ConfigError, "cc: Extra inputs are not permitted"),
         (
@@ -375,6 +376,12 @@ def test_options_win_over_networks_over_presets(table: Path) -> None:
     assert (network.max_residues, network.training.epochs, network.training.batch_size) == (500, 3, 16)
     assert network.training.learning_rate == pytest.approx(4.24e-4)
     assert "max_residues" not in resolve(found, found.models[1]).classifier.options
+
+
+def test_preset_with_other_features_is_not_the_published_model(table: Path) -> None:
+    spec = {"name": "svm", "features": {"name": "composition"}}
+    found = config(table, models=[spec, {"name": "other", "preset": "svm"}])
+    assert [resolve(found, model).published for model in found.models] == [None, "SVM"]
 
 
 TABLE_6 = {
@@ -488,6 +495,40 @@ def test_zero_on_the_command_line_is_a_value(table: Path) -> None:
     assert _resolved("custom", {"seed": 0, "data": (str(table),), "models": "svm"}).seed == 0
     with pytest.raises(ConfigError, match="holdout"):
         _resolved("custom", {"holdout": 0.0, "data": (str(table),), "models": "svm"})
+
+
+@pytest.mark.parametrize("option", ["--epochs", "--max-residues"])
+def test_option_for_networks_without_a_network_is_refused(option: str, table: Path, tmp_path: Path) -> None:
+    result = invoke("custom", "--data", str(table), option, "4", "-o", str(tmp_path / "out"))
+    assert "are for networks; none is among the models: svm, boosting" in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_blind_sequences_without_the_model_that_predicts_them_are_refused(table: Path) -> None:
+    with pytest.raises(ConfigError, match="blind: the model that is trained on all data predicts it"):
+        config(table, blind="b.fasta", cross_validation=False)
+    assert not config(table, blind="none", cross_validation=False).cross_validation
+
+
+@pytest.mark.parametrize(
+    ("models", "some", "other"),
+    [
+        ("svm", {"SVM grid", "motifs", "nuclear proteins"}, {"loss", "attention"}),
+        ("boosting", {"nuclear proteins"}, {"SVM grid", "motifs", "loss"}),
+        ("lstm", {"loss", "padding"}, {"SVM grid", "attention", "max pooling before the LSTM"}),
+        ("attention-lstm", {"loss", "attention"}, {"SVM grid", "max pooling before the LSTM"}),
+        ("lstm-cnn", {"loss", "max pooling before the LSTM"}, {"attention"}),
+    ],
+)
+def test_choices_are_those_that_the_models_touch(models: str, some: set[str], other: set[str]) -> None:
+    its = validated({"task": "localization", "models": models, "seed": 1}, "here")
+    published_table = published.of("localization", ())
+    assert published_table is not None
+    found = published.choices(published_table, [resolve(its, spec) for spec in its.models])
+    points = {choice["point"] for choice in found}
+    assert some <= points
+    assert not other & points
+    assert {key for choice in found for key in choice} == {"point", "paper", "ours"}
 
 
 @pytest.mark.usefixtures("no_report")
