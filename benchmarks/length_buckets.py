@@ -52,7 +52,10 @@ def sequences() -> list[str]:
         rng = np.random.default_rng(SEED)
         lengths = np.exp(rng.normal(np.log(415), 0.7, size=2_000)).astype(int).clip(11, 13_100)
         found = tuple("".join(rng.choice(list(tokens.RESIDUES), size=n)) for n in lengths)
-        print("psl is not there (see SORTILIN_DATA_DIR); random sequences with lengths like psl's")
+        print(
+            "psl is not there (see SORTILIN_DATA_DIR); random sequences with lengths like psl's",
+            file=sys.stderr,
+        )
     return [policy.apply(sequence) for sequence in found]
 
 

@@ -73,7 +73,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert found.card == "# Card é\n"
     assert {key: found.description[key] for key in DESCRIBED} == DESCRIBED
     assert found.description["format"] == "sortilin-model"
-    assert found.description["format_version"] == 2
+    assert found.description["format_version"] == 3
     assert set(found.description["files"]) == FILES
     for name, array in ARRAYS.items():
         assert found.array(name).dtype == array.dtype
@@ -136,14 +136,14 @@ def test_description_of_something_else_is_foreign(folder: Path, content: str) ->
 
 
 def test_newer_version_says_who_wrote_it_and_the_remedy(folder: Path) -> None:
-    described_as(folder, lambda d: d.update(format_version=3, sortilin_version="9.1"))
+    described_as(folder, lambda d: d.update(format_version=4, sortilin_version="9.1"))
     assert fault_of(folder) == (
-        f"{folder / 'model.json'} has format version 3, written by sortilin 9.1; "
-        "this one reads up to 2: pip install --upgrade sortilin"
+        f"{folder / 'model.json'} has format version 4, written by sortilin 9.1; "
+        "this one reads up to 3: pip install --upgrade sortilin"
     )
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_this_and_the_older_version_are_read(folder: Path, version: int) -> None:
     described_as(folder, partial(dict.update, format_version=version))
     assert artifact.read(folder).description["format_version"] == version
@@ -163,13 +163,20 @@ def test_model_may_take_tokens_in_place_of_features(folder: Path, policy: dict[s
     [
         lambda d: d.pop("features"),
         lambda d: d.update(features=None),
-        lambda d: d.update(tokens=TOKENS),
     ],
 )
 def test_model_takes_features_or_tokens(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     described_as(folder, change)
-    assert fault_of(folder) == (
-        f"{folder / 'model.json'} is damaged: Value error, it needs features or tokens, one of them"
+    assert fault_of(folder) == f"{folder / 'model.json'} is damaged: it needs features or tokens"
+
+
+def test_model_may_take_features_neighbours_and_tokens(folder: Path) -> None:
+    neighbours = {"columns": ["nearest"]}
+    described_as(folder, lambda d: d.update(tokens=TOKENS, neighbours=neighbours))
+    assert artifact.read(folder).description["neighbours"] == neighbours
+    described_as(folder, lambda d: d.pop("features"))
+    assert (
+        fault_of(folder) == f"{folder / 'model.json'} is damaged: neighbours follow features, and it has none"
     )
 
 
@@ -199,15 +206,15 @@ def test_missing_key_of_a_nested_table_is_named(folder: Path, key: str, inner: t
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"classes": ["a", "a"]}, "classes: Value error, a class stands there twice"),
+        ({"classes": ["a", "a"]}, "classes: a class stands there twice"),
         ({"classes": ["a"]}, "classes: List should have at least 2 items"),
         ({"classes": "ab"}, "classes: Input should be a valid list"),
         (
             {"training_data": {"name": "x", "lengths": [5]}},
             "training_data.lengths: List should have at least",
         ),
-        ({"files": {}}, "files: Value error, it lacks model.onnx, arrays.safetensors, README.md"),
-        ({"files": {"model.onnx": "", "README.md": ""}}, "files: Value error, it lacks arrays.safetensors"),
+        ({"files": {}}, "files: it lacks model.onnx, arrays.safetensors, README.md"),
+        ({"files": {"model.onnx": "", "README.md": ""}}, "files: it lacks arrays.safetensors"),
         ({"files": None}, "files: Input should be a valid dictionary"),
         ({"files": ["model.onnx"]}, "files: Input should be a valid dictionary"),
         ({"files": {"model.onnx": 1}}, "files.model.onnx: Input should be a valid string"),

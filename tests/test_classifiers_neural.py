@@ -137,6 +137,35 @@ def test_rows_set_aside_are_not_learned_from_and_hold_every_class(
     assert [truth[s] for s in job.learned + job.aside] == [*job.learned_y, *job.aside_y]
 
 
+def test_masking_hides_that_share_of_residues_from_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[bool, list[torch.Tensor]] = {True: [], False: []}
+    real = _network.SequenceExamples.batch
+
+    def batch(this: Any, rows: IntArray) -> Any:
+        (found,) = real(this, rows)
+        whole = torch.from_numpy(tokens.pad([this.sequences[row] for row in rows]))
+        is_changed = found != whole
+        assert (found[is_changed] == tokens.UNKNOWN).all()
+        seen[torch.is_grad_enabled()].append(is_changed[whole != tokens.PAD].float())
+        assert not is_changed[whole == tokens.PAD].any()
+        return (found,)
+
+    monkeypatch.setattr(_network.SequenceExamples, "batch", batch)
+    classifier = fitted(masking=0.3)
+    assert torch.cat(seen[True]).mean() == pytest.approx(0.3, abs=0.02)
+    assert len({tuple(part.tolist()) for part in seen[True]}) == len(seen[True])
+    classifier.scores(labelled()[0])
+    assert not torch.cat(seen[False]).any()
+
+
+def test_masked_training_is_that_of_its_seed() -> None:
+    one, same, plain = (fitted(masking=m).arrays() for m in (0.3, 0.3, 0.0))
+    for name, array in one.items():
+        assert np.array_equal(array, same[name]), name
+        if name.endswith("weight"):
+            assert not np.array_equal(array, plain[name]), name
+
+
 def test_rows_set_aside_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     job = job_of(monkeypatch, *labelled())
     scores, y = job.classifier.set_aside()
@@ -300,7 +329,7 @@ def test_fit_goes_on_in_its_workspace_and_refuses_that_of_another(tmp_path: Path
             {"head": {"name": "cnn_lstm", "options": {"kernels": [4], "hidden": 0}}},
             ConfigError,
             (
-                "head 'cnn_lstm': kernels: Value error, widths must be odd, found [4] (found [4]); "
+                "head 'cnn_lstm': kernels: widths must be odd, found [4] (found [4]); "
                 "hidden: Input should be greater than 0 (found 0)"
             ),
         ),
@@ -490,7 +519,7 @@ def test_calibration_is_fitted_on_the_rows_set_aside(served: Served) -> None:
 
 def test_description_records_what_is_read(served: Served) -> None:
     described = served.folder.description
-    assert described["format_version"] == 2
+    assert described["format_version"] == 3
     assert described["tokens"] == {"max_residues": 40, "keep_last": 10}
     assert "features" not in described
     assert described["classifier"]["name"] == "neural"

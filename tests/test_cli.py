@@ -112,6 +112,18 @@ def test_help_of_every_command_says_what_it_does(path: tuple[str, ...]) -> None:
         assert result.output.count(f"  sortilin {' '.join(path)}") >= 2
 
 
+def test_module_is_the_command() -> None:
+    command = [sys.executable, "-m", "sortilin", "models", "list"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert "localization" in found.stdout
+    refused = subprocess.run(
+        [*command[:3], "predict", "absent.fasta"], capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert "error: absent.fasta" in refused.stderr
+
+
 def test_version_is_that_of_the_package(run: Terminal) -> None:
     assert run("--version") == (0, f"sortilin, version {sortilin.__version__}\n", "")
 

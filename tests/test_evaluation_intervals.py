@@ -11,11 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortilin.errors import ConfigError, InputError, UnknownNameError
-from sortilin.evaluation import intervals, metrics
-from sortilin.evaluation.intervals import METRICS, PairedTest, bootstrap, paired
+from sortilin.evaluation import intervals, metrics, weighted
+from sortilin.evaluation.intervals import (
+    METRICS,
+    PER_CLASS,
+    PairedTest,
+    bootstrap,
+    bootstrap_per_class,
+    paired,
+)
+from sortilin.evaluation.weighted import Scored
 from sortilin.interfaces import DoubleArray, IntArray
 
 ALL = (*METRICS, "mcc")
+EVERY = (*ALL, "ece", "brier", "log_loss")
 NAMES = tuple("abcde")
 
 Table = tuple[IntArray, DoubleArray, DoubleArray, int]
@@ -45,7 +54,7 @@ def guesses(rng: np.random.Generator, y: IntArray, n_classes: int, skill: float)
 
 def values(y: IntArray, table: DoubleArray, n_classes: int) -> dict[str, float]:
     found = metrics.evaluate(y, table, NAMES[:n_classes]).metrics
-    return {name: found[name] for name in ALL}
+    return {name: found[name] for name in EVERY}
 
 
 relaxed = settings(deadline=None, max_examples=60)
@@ -57,13 +66,18 @@ def test_resample_is_measured_as_evaluate_measures_it(table: Table, seed: int) -
     y, probabilities, _, n_classes = table
     rows = intervals._row_order(y, probabilities)
     y, probabilities = y[rows], probabilities[rows]
-    scored = intervals._Scored(y, probabilities, n_classes)
+    scored = Scored(y, probabilities, n_classes)
     weights = np.concatenate(list(intervals._resamples(y, 5, seed)))
-    found = {name: scored.metric(name, weights) for name in ALL}
+    found = {name: scored.metric(name, weights) for name in EVERY}
+    of_classes = weighted.of_classes(scored.confusion(weights))
     for number, counts in enumerate(weights.astype(int)):
         again = np.repeat(np.arange(len(y)), counts)
         expected = values(y[again], probabilities[again], n_classes)
-        assert {name: found[name][number] for name in ALL} == pytest.approx(expected, nan_ok=True)
+        assert {name: found[name][number] for name in EVERY} == pytest.approx(expected, nan_ok=True, abs=1e-9)
+        per_class = metrics.evaluate(y[again], probabilities[again], NAMES[:n_classes]).per_class
+        for c, of_class in enumerate(per_class.values()):
+            for name in PER_CLASS:
+                assert of_classes[name][number, c] == pytest.approx(of_class[name], nan_ok=True)
 
 
 @relaxed
@@ -80,7 +94,7 @@ def test_resample_has_the_class_counts_of_the_set(table: Table) -> None:
 @given(table=tables(), seed=st.integers(0, 9))
 def test_swapped_models_are_measured_as_evaluate_measures_them(table: Table, seed: int) -> None:
     y, first, second, n_classes = table
-    both = intervals._Scored(np.tile(y, 2), np.concatenate((first, second)), n_classes)
+    both = Scored(np.tile(y, 2), np.concatenate((first, second)), n_classes)
     swaps = np.concatenate(list(intervals._swaps(len(y), 3, seed)))
     found = {name: intervals._difference(both, name, swaps) for name in ALL}
     for number, is_swapped in enumerate(swaps.astype(bool)[:, :, None]):
@@ -111,11 +125,49 @@ def test_interval_holds_the_value_of_the_set(n_classes: int) -> None:
     rng = np.random.default_rng(1)
     y = rng.integers(n_classes, size=300)
     table = guesses(rng, y, n_classes, 0.4)
-    found = bootstrap(y, table, NAMES[:n_classes], seed=3, metrics=ALL)
+    found = bootstrap(y, table, NAMES[:n_classes], seed=3, metrics=EVERY)
     for name, value in values(y, table, n_classes).items():
         low, high = found[name]
         assert low < value < high
         assert high - low < 0.25
+    of_classes = bootstrap_per_class(y, table, NAMES[:n_classes], seed=3)
+    for of_class, expected in metrics.evaluate(y, table, NAMES[:n_classes]).per_class.items():
+        assert list(of_classes[of_class]) == list(PER_CLASS)
+        for name, (low, high) in of_classes[of_class].items():
+            assert low < expected[name] < high
+
+
+def test_intervals_of_classes_are_on_the_resamples_of_the_set() -> None:
+    rng = np.random.default_rng(12)
+    y = rng.integers(2, size=120)
+    table = guesses(rng, y, 2, 0.3)
+    of_classes = bootstrap_per_class(y, table, ["a", "b"], seed=5, n_resamples=300)
+    # Of the class that the other is not, sensitivity; and both alike in any order.
+    (alone,) = bootstrap(
+        y[y == 1], table[y == 1], ["a", "b"], seed=5, n_resamples=300, metrics=["accuracy"]
+    ).values()
+    assert of_classes["b"]["recall"] == pytest.approx(alone, abs=0.03)
+    order = rng.permutation(120)
+    assert bootstrap_per_class(y[order], table[order], ["a", "b"], seed=5, n_resamples=300) == of_classes
+    assert bootstrap_per_class(y, table, ["a", "b"], seed=6, n_resamples=300) != of_classes
+
+
+def test_interval_of_the_calibration_error_is_freed_of_what_resampling_adds() -> None:
+    """Calibrated predictions: the percentiles of the resamples would lie above the set's own value."""
+    rng = np.random.default_rng(13)
+    chance = rng.uniform(0.5, 1, 600)
+    y = (rng.random(600) > chance).astype(np.int64)
+    table = np.column_stack((chance, 1 - chance))
+    value = metrics.expected_calibration_error(y, table)
+    low, high = bootstrap(y, table, ["a", "b"], seed=0, metrics=["ece"])["ece"]
+    rows = intervals._row_order(y, table)
+    weights = np.concatenate(list(intervals._resamples(y[rows], 1000, 0)))
+    resampled = Scored(y[rows], table[rows], 2).metric("ece", weights)
+    assert resampled.mean() > 1.1 * value
+    assert 0 <= low < value < high
+    assert high - low < 0.06
+    perfect = np.eye(2)[y]
+    assert bootstrap(y, perfect, ["a", "b"], seed=0, metrics=["ece"]) == {"ece": (0.0, 0.0)}
 
 
 def test_interval_of_accuracy_covers_the_truth() -> None:
@@ -151,8 +203,8 @@ def test_order_of_the_sequences_does_not_matter() -> None:
     y = rng.integers(3, size=80)
     first, second = guesses(rng, y, 3, 0.3), guesses(rng, y, 3, 0.2)
     order = rng.permutation(80)
-    again = bootstrap(y[order], first[order], NAMES[:3], seed=1, metrics=ALL)
-    assert again == bootstrap(y, first, NAMES[:3], seed=1, metrics=ALL)
+    again = bootstrap(y[order], first[order], NAMES[:3], seed=1, metrics=EVERY)
+    assert again == bootstrap(y, first, NAMES[:3], seed=1, metrics=EVERY)
     for metric in ALL:
         assert compared(y[order], first[order], second[order], metric) == compared(y, first, second, metric)
 
@@ -167,11 +219,11 @@ def test_same_seed_gives_the_same_numbers_and_metrics_do_not_disturb_each_other(
     rng = np.random.default_rng(6)
     y = rng.integers(2, size=60)
     table = guesses(rng, y, 2, 0.3)
-    whole = bootstrap(y, table, NAMES[:2], seed=7, metrics=ALL)
-    assert bootstrap(y, table, NAMES[:2], seed=7, metrics=ALL) == whole
-    assert bootstrap(y, table, NAMES[:2], seed=8, metrics=ALL) != whole
+    whole = bootstrap(y, table, NAMES[:2], seed=7, metrics=EVERY)
+    assert bootstrap(y, table, NAMES[:2], seed=7, metrics=EVERY) == whole
+    assert bootstrap(y, table, NAMES[:2], seed=8, metrics=EVERY) != whole
     assert list(bootstrap(y, table, NAMES[:2], seed=7)) == list(METRICS)
-    for name in ALL:
+    for name in EVERY:
         assert bootstrap(y, table, NAMES[:2], seed=7, metrics=[name]) == {name: whole[name]}
 
 
@@ -261,8 +313,8 @@ def test_faults_are_told() -> None:
     y, table = np.array([0, 1]), np.eye(2)
     with pytest.raises(UnknownNameError, match=r"unknown metric 'macro_f'; did you mean 'macro_f1'\?"):
         bootstrap(y, table, NAMES[:2], seed=0, metrics=["macro_f"])
-    with pytest.raises(UnknownNameError, match=r"unknown metric 'brier'"):
-        compared(y, table, table, "brier")
+    with pytest.raises(UnknownNameError, match=r"unknown metric 'support'"):
+        compared(y, table, table, "support")
     with pytest.raises(ConfigError, match=r"^n_resamples is 0; allowed: 1 or more$"):
         bootstrap(y, table, NAMES[:2], seed=0, n_resamples=0)
     with pytest.raises(ConfigError, match=r"^level is 95; allowed: above 0 and below 1$"):

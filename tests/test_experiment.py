@@ -117,8 +117,9 @@ def test_description_says_what_was_run(finished: Finished) -> None:
 def test_same_configuration_gives_the_same_figures(finished: Finished, tmp_path: Path) -> None:
     again, _ = run(read_config(finished.folder.path / "config.yaml"), tmp_path / "again")
     found = json.loads((again.path / "metrics.json").read_text())
-    assert (found["rows"], found["tests"]) == (finished.measured["rows"], finished.measured["tests"])
-    same = ("model.onnx", "arrays.safetensors", "config.yaml")
+    for key in ("rows", "tests", "held_out", "grouped"):
+        assert found[key] == finished.measured[key], key
+    same = ("model.onnx", "arrays.safetensors", "config.yaml", "reliability.svg")
     for name in same:
         assert again.description["files"][name] == finished.folder.description["files"][name], name
 
@@ -133,7 +134,7 @@ def test_another_seed_gives_other_splits(finished: Finished, tmp_path: Path) -> 
 def test_card_has_the_tables(finished: Finished) -> None:
     card, name = finished.folder.card, finished.outcome.config.classifier.name
     assert card.startswith(f"# custom: {name} on composition\n")
-    for heading in ("Intended use", "Limits", "Training data", "Measured", "How it was made"):
+    for heading in ("Intended use", "Limits", "Training data", "Measured", "Calibration", "How it was made"):
         assert f"\n## {heading}\n" in card
     metrics = "macro-F1 | accuracy | ROC-AUC | precision | recall | MCC | ECE |"
     assert card.count(f"| model | {metrics}") == 2  # cross-validation and hold-out
@@ -451,7 +452,7 @@ def test_features_stand_where_they_are_read_and_nowhere_else(changes: dict[str, 
         ({"seed": -1}, "seed: Input should be greater than or equal to 0 (found -1)"),
         (
             {"labels": "headers"},
-            "labels: Value error, choose from: auto, biotrainer, deeploc, pipe, column, ",
+            "labels: choose from: auto, biotrainer, deeploc, pipe, column, ",
         ),
         ({"classifier": "svm"}, "classifier: Input should be a valid dictionary"),
         ({"epochs": 5}, "epochs: Extra inputs are not permitted (found 5)"),

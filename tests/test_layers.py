@@ -10,7 +10,17 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "sortilin"
 
-FOUNDATION = {"device", "errors", "files", "interfaces", "locks", "registry", "results", "seeding"}
+FOUNDATION = {
+    "component",
+    "device",
+    "errors",
+    "files",
+    "interfaces",
+    "locks",
+    "registry",
+    "results",
+    "seeding",
+}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(FOUNDATION, FOUNDATION),
     "sequences": FOUNDATION,
@@ -28,10 +38,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "predictor": FOUNDATION | {"sequences", "evaluation", "report", "artifact", "graph_inputs"},
     "summary": FOUNDATION | {"sequences", "predictor"},
     "experiment": FOUNDATION
-    | {"sequences", "evaluation", "report", "artifact", "tasks", "datasets", "classifiers", "predictor"},
+    | {
+        "sequences",
+        "evaluation",
+        "report",
+        "artifact",
+        "tasks",
+        "datasets",
+        "classifiers",
+        "predictor",
+        "training",
+    },
     "benchmark": FOUNDATION
     | {"sequences", "evaluation", "report", "artifact", "datasets", "predictor", "experiment"},
-    "tuning": FOUNDATION | {"sequences", "evaluation", "report", "datasets", "tasks", "experiment"},
+    "tuning": FOUNDATION
+    | {"sequences", "evaluation", "report", "datasets", "tasks", "training", "experiment"},
+    "__main__": FOUNDATION | {"cli"},
     "cli": FOUNDATION
     | {"sequences", "evaluation", "report", "artifact", "datasets", "predictor", "summary", "experiment"}
     | {"benchmark", "tuning"},
@@ -51,6 +73,7 @@ HEAVY = {
     "pandas",
     "pyarrow",
     "pyhmmer",
+    "pyopal",
     "scipy",
     "sklearn",
     "torch",

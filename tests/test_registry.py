@@ -88,8 +88,8 @@ print([name for name in sys.modules if name.startswith(folders) or name == "nump
                 "choose from: anticancer, custom, localization"
             ),
         ),
-        ("classifier", "forest", "unknown classifier 'forest'; choose from: boosting, neural, svm"),
-        ("classifier", "_onnx", "unknown classifier '_onnx'; choose from: boosting, neural, svm"),
+        ("classifier", "forest", "unknown classifier 'forest'; choose from: boosting, ensemble, neural, svm"),
+        ("classifier", "_onnx", "unknown classifier '_onnx'; choose from: boosting, ensemble, neural, svm"),
         ("head", "lsmt", "unknown head 'lsmt'; did you mean 'lstm'? choose from: cnn_lstm, lstm"),
         ("backbone", "_store", "unknown backbone '_store'; choose from: onehot"),
         ("format", "", "unknown format ''; choose from: html, jsonl, parquet, tsv"),

@@ -1,7 +1,7 @@
 """The model folder: what a trained model is on disk.
 
     model.json           what it is: format version, task, classes, components by name, data, metrics
-    model.onnx           features (N, F) float32, or tokens (N, L) int64, → scores (N, S) float32
+    model.onnx           features (N, F) float32, tokens (N, L) int64, or both → scores (N, S) float32
     arrays.safetensors   calibration, hashes of the training sequences, the classifier's own arrays
     README.md            the card for people
 
@@ -37,8 +37,8 @@ from sortilin.errors import ModelFolderError, OutputError
 from sortilin.evaluation.calibration import Calibration
 
 FORMAT = "sortilin-model"
-FORMAT_VERSION = 2
-"""2 added models that take tokens in place of features."""
+FORMAT_VERSION = 3
+"""2 added models that take tokens in place of features, 3 those that take both, and neighbours."""
 
 DESCRIPTION, GRAPH, ARRAYS, CARD = "model.json", "model.onnx", "arrays.safetensors", "README.md"
 
@@ -52,6 +52,10 @@ class _Features(_Table):
     name: str
     config: dict[str, Any]
     n_features: PositiveInt
+
+
+class _Neighbours(_Table):
+    columns: list[str] = Field(min_length=1)
 
 
 class _Tokens(_Table):
@@ -74,6 +78,7 @@ class _Description(_Table):
     task: str
     classes: list[str] = Field(min_length=2)
     features: _Features | None = None
+    neighbours: _Neighbours | None = None
     tokens: _Tokens | None = None
     classifier: _Classifier
     training_data: _TrainingData
@@ -89,9 +94,11 @@ class _Description(_Table):
         return value
 
     @model_validator(mode="after")
-    def _has_one_input(self) -> _Description:
-        if (self.features is None) == (self.tokens is None):
-            raise ValueError("it needs features or tokens, one of them")
+    def _has_an_input(self) -> _Description:
+        if self.features is None and self.tokens is None:
+            raise ValueError("it needs features or tokens")
+        if self.neighbours is not None and self.features is None:
+            raise ValueError("neighbours follow features, and it has none")
         return self
 
     @field_validator("files")
@@ -258,7 +265,10 @@ def _parse(path: Path, raw: bytes) -> dict[str, Any]:
         _Description.model_validate(description)
     except ValidationError as error:
         # A fault of the whole stands nowhere in particular.
-        faults = (": ".join(filter(None, (".".join(map(str, f["loc"])), f["msg"]))) for f in error.errors())
+        faults = (
+            ": ".join(filter(None, (".".join(map(str, f["loc"])), f["msg"].removeprefix("Value error, "))))
+            for f in error.errors()
+        )
         raise ModelFolderError(f"{where} is damaged: {'; '.join(faults)}") from None
     return description
 

@@ -1,4 +1,4 @@
-"""What a model's graph is given for a batch of sequences: features, or tokens.
+"""What a model's graph is given for a batch of sequences: features, tokens, or both.
 
 Axis letters: N sequences, F features, L residues, S scores.
 """
@@ -6,7 +6,7 @@ Axis letters: N sequences, F features, L residues, S scores.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from sortilin.errors import ConfigError, ModelFolderError
 from sortilin.interfaces import Descriptor
 from sortilin.sequences import tokens
 from sortilin.sequences.cropping import LengthPolicy
+from sortilin.sequences.neighbours import COLUMNS, Neighbours
 
 WHOLE = LengthPolicy(max_residues=None, keep_last=0)
 
@@ -24,95 +25,72 @@ _PADDED_POSITIONS = 50_000
 """Positions a run of a graph over tokens, padding counted."""
 
 
-class Reader(Protocol):
-    """Sequences → what a graph takes.
+class Reader:
+    """Sequences → what a graph takes: features, tokens or both.
 
     Attributes:
-        graph_input: Name and shape, without N, of the graph's input.
-        what: The same for people.
-        policy: Which residues it looks at.
+        graph_inputs: Name and shape, without N, of each of the graph's inputs, by name.
+        policy: Which residues the tokens hold; features are of the whole sequence.
     """
 
-    graph_input: tuple[str, list[Any]]
-    what: str
-    policy: LengthPolicy
+    def __init__(
+        self, descriptor: Descriptor | None, neighbours: Neighbours | None, policy: LengthPolicy | None
+    ) -> None:
+        self._descriptor, self._neighbours, self._takes_tokens = descriptor, neighbours, policy is not None
+        self.policy = policy or WHOLE
+        self.graph_inputs: list[tuple[str, list[Any]]] = []
+        if descriptor is not None:
+            n_columns = 0 if neighbours is None else neighbours.n_columns
+            self.graph_inputs.append(("features", [len(descriptor.feature_names) + n_columns]))
+        if self._takes_tokens:
+            self.graph_inputs.append(("tokens", ["L"]))
+
+    @property
+    def what(self) -> str:
+        """What it makes, for people."""
+        names = [f"{shape[0]} {name}" if name == "features" else name for name, shape in self.graph_inputs]
+        return " and ".join(names)
 
     def scores(self, session: Any, sequences: Sequence[str]) -> NDArray[np.float32]:
         """(N, S), in the order given."""
-        ...
-
-    def attention(self, session: Any, sequences: Sequence[str]) -> list[NDArray[np.float32]]:
-        """(L,) weights of each sequence; only of a graph that has them."""
-        ...
-
-
-def reader_of(model: ModelFolder) -> Reader:
-    """The one that a model was made for.
-
-    Raises:
-        ModelFolderError: This version computes other features than the model expects.
-        ValueError: The options in the folder are none of the descriptor set's.
-    """
-    spec = model.description.get("features")
-    if spec is None:
-        policy = model.description["tokens"]
-        try:
-            return _Tokens(LengthPolicy(policy["max_residues"], policy["keep_last"]))
-        except ConfigError as error:  # nobody's configuration here
-            raise ValueError(str(error)) from None
-    variant = registry.get("features", spec["name"])
-    descriptor: Descriptor = variant(variant.Config(**spec["config"]))
-    if len(descriptor.feature_names) != spec["n_features"]:
-        raise ModelFolderError(
-            f"{model.path} expects {spec['n_features']} {spec['name']} features; this version of "
-            f"sortilin computes {len(descriptor.feature_names)}: use the version that wrote it, "
-            f"{model.description.get('sortilin_version')}"
-        )
-    return _Features(descriptor)
-
-
-class _Features:
-    policy = WHOLE
-
-    def __init__(self, descriptor: Descriptor) -> None:
-        self.descriptor = descriptor
-        n_features = len(descriptor.feature_names)
-        self.graph_input: tuple[str, list[Any]] = ("features", [n_features])
-        self.what = f"{n_features} features"
-
-    def scores(self, session: Any, sequences: Sequence[str]) -> NDArray[np.float32]:
-        found = session.run(["scores"], {"features": self.descriptor.transform(sequences)})
-        return np.asarray(found[0])
-
-    def attention(self, session: Any, sequences: Sequence[str]) -> list[NDArray[np.float32]]:
-        raise NotImplementedError("a graph over features has no attention")
-
-
-class _Tokens:
-    graph_input: tuple[str, list[Any]] = ("tokens", ["L"])
-    what = "tokens"
-
-    def __init__(self, policy: LengthPolicy) -> None:
-        self.policy = policy
-
-    def scores(self, session: Any, sequences: Sequence[str]) -> NDArray[np.float32]:
-        rows = [self.policy.apply(sequence) for sequence in sequences]
-        parts = [(batch, self._run(session, "scores", rows, batch)) for batch in _of_like_length(rows)]
-        scores = np.empty((len(rows), parts[0][1].shape[1]), dtype=np.float32)
-        for batch, part in parts:
+        features = self._features(sequences)
+        if not self._takes_tokens:
+            return np.asarray(session.run(["scores"], {"features": features})[0])
+        rows = self._shortened(sequences)
+        found = [(batch, self._run(session, "scores", rows, batch, features)) for batch in _batches(rows)]
+        scores = np.empty((len(rows), found[0][1].shape[1]), dtype=np.float32)
+        for batch, part in found:
             scores[batch] = part
         return scores
 
+    def _features(self, sequences: Sequence[str]) -> Any:
+        """(N, F), neighbours behind the descriptor's own; None for a graph over tokens alone."""
+        if self._descriptor is None:
+            return None
+        features = self._descriptor.transform(sequences)
+        if self._neighbours is None:
+            return features
+        return np.hstack([features, self._neighbours.features(sequences)])
+
     def attention(self, session: Any, sequences: Sequence[str]) -> list[NDArray[np.float32]]:
-        rows = [self.policy.apply(sequence) for sequence in sequences]
+        """(L,) weights of each sequence; only of a graph that takes tokens alone and has weights."""
+        rows = self._shortened(sequences)
         weights: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(rows)
-        for batch in _of_like_length(rows):
-            for row, found in zip(batch, self._run(session, "attention", rows, batch), strict=True):
+        for batch in _batches(rows):
+            for row, found in zip(batch, self._run(session, "attention", rows, batch, None), strict=True):
                 weights[row] = self._spread(found[: len(rows[row])], len(sequences[row]))
         return weights
 
-    def _run(self, session: Any, output: str, rows: list[str], batch: NDArray[np.int64]) -> Any:
-        return session.run([output], {"tokens": tokens.pad([rows[i] for i in batch])})[0]
+    def _shortened(self, sequences: Sequence[str]) -> list[str]:
+        return [self.policy.apply(sequence) for sequence in sequences]
+
+    def _run(
+        self, session: Any, output: str, rows: list[str], batch: NDArray[np.int64], features: Any
+    ) -> Any:
+        given = {"tokens": tokens.pad([rows[i] for i in batch])}
+        if features is not None:
+            given["features"] = features[batch]
+        return session.run([output], given)[0]
 
     def _spread(self, found: NDArray[np.float32], length: int) -> NDArray[np.float32]:
         """Weights of the residues that were looked at, at their places; NaN between."""
@@ -125,7 +103,55 @@ class _Tokens:
         return whole
 
 
-def _of_like_length(rows: Sequence[str]) -> Iterator[NDArray[np.int64]]:
+def reader_of(model: ModelFolder) -> Reader:
+    """The one that a model was made for.
+
+    Raises:
+        ModelFolderError: This version computes other features than the model expects.
+        ValueError: The options in the folder are none of the descriptor set's.
+    """
+    return Reader(_descriptor(model), _neighbours(model), _policy(model))
+
+
+def _descriptor(model: ModelFolder) -> Descriptor | None:
+    spec = model.description.get("features")
+    if spec is None:
+        return None
+    variant = registry.get("features", spec["name"])
+    descriptor: Descriptor = variant(variant.Config(**spec["config"]))
+    if len(descriptor.feature_names) != spec["n_features"]:
+        raise ModelFolderError(
+            f"{model.path} expects {spec['n_features']} {spec['name']} features; this version of "
+            f"sortilin computes {len(descriptor.feature_names)}: use the version that wrote it, "
+            f"{model.description.get('sortilin_version')}"
+        )
+    return descriptor
+
+
+def _neighbours(model: ModelFolder) -> Neighbours | None:
+    spec = model.description.get("neighbours")
+    if spec is None:
+        return None
+    if spec["columns"] != list(COLUMNS):
+        raise ModelFolderError(
+            f"{model.path} expects other columns of neighbours than this version of sortilin computes: use "
+            f"the version that wrote it, {model.description.get('sortilin_version')}"
+        )
+    arrays = {name: model.array(f"classifier.neighbours.{name}") for name in ("groups", "lengths", "classes")}
+    return Neighbours.restored(arrays, n_classes=len(model.description["classes"]))
+
+
+def _policy(model: ModelFolder) -> LengthPolicy | None:
+    spec = model.description.get("tokens")
+    if spec is None:
+        return None
+    try:
+        return LengthPolicy(spec["max_residues"], spec["keep_last"])
+    except ConfigError as error:  # nobody's configuration here
+        raise ValueError(str(error)) from None
+
+
+def _batches(rows: Sequence[str]) -> Iterator[NDArray[np.int64]]:
     """Row numbers in order of length, cut so that a padded batch holds a bounded number of positions."""
     lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
     order = np.argsort(-lengths, kind="stable")

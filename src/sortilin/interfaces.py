@@ -69,6 +69,7 @@ class Task(Protocol):
         aliases: Other spellings of a class (lower case) → class.
         metric: The metric that models of this task are chosen by.
         dataset: Name of the dataset that it is trained on by default; None if the user brings it.
+        blind: Name of the unlabelled dataset that its paper predicts; None if there is none.
         citation: Where task and data come from.
         limits: What a prediction of this task must not be taken for.
     """
@@ -79,6 +80,7 @@ class Task(Protocol):
     aliases: ClassVar[Mapping[str, str]]
     metric: ClassVar[str]
     dataset: ClassVar[str | None]
+    blind: ClassVar[str | None]
     citation: ClassVar[str]
     limits: ClassVar[tuple[str, ...]]
 
@@ -108,11 +110,13 @@ class Classifier(Protocol):
         Config: Frozen pydantic model of its options; all have defaults.
         takes: What x is: `FEATURES`, (N, F) float32 of a descriptor set, or `SEQUENCES`, (N,) cleaned
             sequences.
+        gives_log_odds: Whether `softmax` makes probabilities of its scores, as far as they go uncalibrated.
         chosen: What `fit` chose by itself (grid search), for the record; empty before.
     """
 
     Config: ClassVar[type[Any]]
     takes: ClassVar[str]
+    gives_log_odds: ClassVar[bool]
     chosen: Mapping[str, Any]
 
     def __init__(self, config: Any = None) -> None: ...
@@ -140,11 +144,18 @@ class Classifier(Protocol):
         """Everything fitted, as named arrays, enough to build the graph again."""
         ...
 
+    def reads(self) -> dict[str, Any]:
+        """What `model.json` says of the graph's inputs: `features`, `tokens` or both.
+
+        Empty where features are taken: what they are is the caller's to know.
+        """
+        ...
+
     def to_onnx(self) -> bytes:
         """A graph to `scores` (N, S) float32.
 
-        From `features` (N, F) float32, or, where sequences are taken, from `tokens` (N, L) int64
-        (`sequences.tokens`), each row padded to the right.
+        From `features` (N, F) float32; or, where sequences are taken, from what `reads` says: `tokens`
+        (N, L) int64 (`sequences.tokens`), each row padded to the right, `features`, or both.
         """
         ...
 

@@ -58,7 +58,8 @@ def load(model: str | Path, *, threads: int = 1) -> Predictor:
     Args:
         model: Name or path.
         threads: Threads of the model graph. With more than one, sums may be rounded in another order
-            for other batch sizes; with 1 a sequence gets the same bits in any batch.
+            for other batch sizes; with 1 a sequence gets the same bits in any batch, and from a network
+            the same to rounding.
 
     Raises:
         UnknownNameError: There is no such bundled model and no such folder.
@@ -117,10 +118,10 @@ class Predictor:
             )
         except Exception as error:  # onnxruntime's errors share no public base class
             raise self._damaged(f"{artifact.GRAPH} cannot be loaded: {error}") from error
-        inputs = [(tensor.name, tensor.shape[1:]) for tensor in session.get_inputs()]
+        inputs = sorted((tensor.name, tensor.shape[1:]) for tensor in session.get_inputs())
         outputs = [(tensor.name, tensor.shape[1:]) for tensor in session.get_outputs()]
-        expected, n_scores = self._reader.graph_input, len(self._calibration.weights)
-        if inputs != [expected] or outputs[:1] != [("scores", [n_scores])]:
+        expected, n_scores = self._reader.graph_inputs, len(self._calibration.weights)
+        if inputs != expected or outputs[:1] != [("scores", [n_scores])]:
             raise self._damaged(f"{artifact.GRAPH} is not from {self._reader.what} to {n_scores} scores")
         return session
 

@@ -25,7 +25,7 @@ from sortilin.sequences import tokens
 
 NAMES = registry.names("classifier")
 N_CLASSES = (2, 3, 4)
-SLOW_N_CLASSES = {"neural": (2, 3)}
+SLOW_N_CLASSES = {"neural": (2, 3), "ensemble": (2, 3)}
 """Its export takes seconds."""
 
 CASES = [(name, c) for name in NAMES for c in SLOW_N_CLASSES.get(name, N_CLASSES)]
@@ -41,6 +41,9 @@ QUICK: dict[str, dict[str, Any]] = {
         "training": {"epochs": 6, "learning_rate": 0.03, "batch_size": 16},
     },
 }
+QUICK["ensemble"] = {"members": [{"classifier": {"name": "neural", "options": QUICK["neural"]}}]}
+"""With members of features too in tests/test_classifiers_ensemble.py."""
+
 ONNX_TOLERANCE = {"svm": 1e-4}
 ELSE_TOLERANCE = 1e-5
 

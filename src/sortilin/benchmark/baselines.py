@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sortilin.experiment.config import Component
+from sortilin.component import Component
 from sortilin.interfaces import DoubleArray, Inputs, IntArray, OnProgress
 from sortilin.sequences import homology
 

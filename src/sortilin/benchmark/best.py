@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sortilin import artifact
 from sortilin.artifact import ModelFolder
 from sortilin.benchmark import compare, measure, published
@@ -20,6 +18,7 @@ from sortilin.benchmark.config import BenchmarkConfig
 from sortilin.benchmark.folder import MODEL
 from sortilin.benchmark.measure import Bench
 from sortilin.errors import ModelFolderError
+from sortilin.evaluation.calibration import uncalibrated
 from sortilin.experiment import ExperimentConfig
 from sortilin.experiment.inputs import Inputs
 from sortilin.experiment.presets import Preset
@@ -156,10 +155,7 @@ def _raw(predictor: Predictor, sequences: list[str]) -> DoubleArray | None:
     """(M, C) softmax of a network's logits, without calibration; None for what has no softmax."""
     if "tokens" not in predictor.model.description:
         return None
-    scores = predictor.scores(sequences)
-    logits = np.hstack([-scores / 2, scores / 2]) if scores.shape[1] == 1 else scores
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+    return uncalibrated(predictor.scores(sequences), len(predictor.classes))
 
 
 def _beside_published(config: BenchmarkConfig, model: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

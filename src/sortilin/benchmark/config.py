@@ -13,19 +13,17 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveInt,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
-from sortilin.errors import ConfigError
+from sortilin.component import Component
 from sortilin.experiment import presets
-from sortilin.experiment.config import Component, check_inputs, explain, read_yaml, yaml_text
+from sortilin.experiment.config import LabelHabit, Sources, check_inputs, checked, overridden, yaml_text
 from sortilin.interfaces import SEQUENCES
 from sortilin.registry import get
-from sortilin.sequences import LABEL_HABITS
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 
 
 class ModelSpec(BaseModel):
@@ -86,8 +84,8 @@ class BenchmarkConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     task: str
-    data: tuple[str, ...] = ()
-    labels: str = "auto"
+    data: Sources = ()
+    labels: LabelHabit = "auto"
     models: tuple[ModelSpec, ...] = Field(min_length=1)
     networks: dict[str, Any] = {}
     split: Literal["holdout", "folds"] = "holdout"
@@ -99,11 +97,6 @@ class BenchmarkConfig(BaseModel):
     blind: str | None = None
     resamples: PositiveInt = 1000
 
-    @field_validator("data", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
-
     @field_validator("models", mode="before")
     @classmethod
     def _as_specs(cls, value: Any) -> Any:
@@ -112,22 +105,25 @@ class BenchmarkConfig(BaseModel):
             return models
         return tuple({"name": m.strip()} if isinstance(m, str) else m for m in models)
 
-    @field_validator("labels")
-    @classmethod
-    def _is_habit(cls, value: str) -> str:
-        if value not in LABEL_HABITS:
-            raise ValueError(f"choose from: {', '.join(LABEL_HABITS)}")
-        return value
-
     @field_validator("models")
     @classmethod
     def _are_distinct(cls, value: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
         seen: set[str] = set()
         for spec in value:
-            if spec.name in seen:
+            folder = spec.name.casefold()  # some file systems do not tell a from A
+            if folder in seen:
                 raise ValueError(f"'{spec.name}' stands there twice; give one of them another name")
-            seen.add(spec.name)
+            seen.add(folder)
         return value
+
+    @model_validator(mode="after")
+    def _has_a_model_for_the_blind(self) -> BenchmarkConfig:
+        if self.blind and self.blind.lower() != "none" and not self.cross_validation:
+            raise ValueError(
+                "blind: the model that is trained on all data predicts it, and cross_validation: false "
+                "leaves that model out; drop one of the two"
+            )
+        return self
 
 
 def resolve(config: BenchmarkConfig, spec: ModelSpec) -> presets.Preset:
@@ -148,22 +144,22 @@ def resolve(config: BenchmarkConfig, spec: ModelSpec) -> presets.Preset:
             options = presets.merged(options, over)
         classifier = Component(name=base.classifier.name, options=options)
         features = spec.features or base.features
-        found = presets.Preset(spec.name, spec.title or base.title, features, classifier, base.published)
+        is_as_published = features == base.features  # with other features it is another model
+        found = presets.Preset(
+            spec.name,
+            spec.title or base.title,
+            features,
+            classifier,
+            base.published if is_as_published else None,
+        )
     check_inputs(found.features, found.classifier)
     found.classifier.build("classifier")
     return found
 
 
 def validated(values: Mapping[str, Any], where: str) -> BenchmarkConfig:
-    """A configuration from plain values.
-
-    Raises:
-        ConfigError: A key is unknown or missing, or a value not allowed; `where` names the source.
-    """
-    try:
-        return BenchmarkConfig.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(f"{where}: {explain(error)}") from None
+    """A benchmark from plain values; see `experiment.config.checked`."""
+    return checked(BenchmarkConfig, values, where)
 
 
 def read_config(path: Path, **overrides: Any) -> BenchmarkConfig:
@@ -172,8 +168,7 @@ def read_config(path: Path, **overrides: Any) -> BenchmarkConfig:
     Raises:
         ConfigError: The file is absent, is no YAML mapping, or holds what is not allowed.
     """
-    given = {key: value for key, value in overrides.items() if value is not None}
-    return validated({**read_yaml(path), **given}, str(path))
+    return validated(overridden(path, overrides), str(path))
 
 
 def to_yaml(config: BenchmarkConfig) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sortilin.experiment.config import Component
+from sortilin.component import Component
 from sortilin.experiment.data import LabelledSet
 from sortilin.experiment.inputs import Inputs
 from sortilin.interfaces import FloatArray, OnProgress

@@ -87,11 +87,10 @@ class Folder:
         return self._read(self.of_model(name) / f"{what}.json") or {}
 
     def save(self, name: str, what: str, wanted: str, result: Mapping[str, Any]) -> dict[str, Any]:
-        """Write a result of a model; it is returned as it will be read."""
+        """Write a result of a model; it is returned with its identity."""
         path = self.of_model(name) / f"{what}.json"
-        self._write(path, {"identity": wanted, **result})
-        saved = self._read(path)
-        assert saved is not None
+        saved = {"identity": wanted, **result}
+        self._write(path, saved)
         return saved
 
     def write(self, name: str, values: Mapping[str, Any]) -> None:

@@ -16,10 +16,10 @@ import numpy as np
 from sortilin.benchmark import baselines
 from sortilin.benchmark.compare import plain
 from sortilin.benchmark.folder import Folder, identity
+from sortilin.component import Component
 from sortilin.errors import TrainingError
 from sortilin.evaluation.calibration import Calibration
 from sortilin.experiment import validate
-from sortilin.experiment.config import Component
 from sortilin.experiment.data import LabelledSet
 from sortilin.experiment.inputs import Inputs
 from sortilin.experiment.presets import Preset

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+from sortilin.component import Component
+from sortilin.experiment.presets import Preset
+
+_EVERYTHING = "all"
 
 
 @cache
@@ -21,3 +27,27 @@ def of(task: str, sources: tuple[str, ...]) -> dict[str, Any] | None:
     if found is None or (sources and sources != (found["dataset"],)):
         return None
     return found
+
+
+def choices(table: Mapping[str, Any], presets: Iterable[Preset]) -> list[dict[str, str]]:
+    """Where a paper disagrees with itself, and what is done here: the points that these models touch."""
+    touched = {_EVERYTHING}.union(*map(_parts, presets))
+    return [
+        {key: value for key, value in choice.items() if key != "about"}
+        for choice in table["choices"]
+        if choice["about"] in touched
+    ]
+
+
+def _parts(preset: Preset) -> set[str]:
+    """Names of what a model is made of."""
+    if preset.features is not None:
+        return {preset.features.name, preset.classifier.name}
+    return _of_sequences(preset.classifier)
+
+
+def _of_sequences(classifier: Component) -> set[str]:
+    if classifier.name != "neural":
+        return {classifier.name}
+    head = classifier.options.get("head", {})
+    return {"networks", head.get("name"), head.get("options", {}).get("pooling")} - {None}

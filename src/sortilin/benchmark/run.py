@@ -31,8 +31,6 @@ FORMAT, FORMAT_VERSION = "sortilin-benchmark", 1
 PACKAGES = ("numpy", "scikit-learn", "lightgbm", "torch", "accelerate", "onnxruntime", "pyhmmer")
 """What the results depend on, and the record names with its version."""
 
-DEFAULT_BLIND = {"localization": "psl-blind"}
-
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -77,7 +75,7 @@ def run(
         bench = Bench(split, folder, tell)
         measure.check_stored(folder, presets.values())
         measured = _measure(config, bench, presets)
-        results = _results(config, split, measured, n_repeats, command)
+        results = _results(config, presets, split, measured, n_repeats, command)
         results["exploration"] = explore.explore(
             split.data, None if blind is None else [r.sequence for r in blind], lambda *_: None
         )
@@ -169,9 +167,8 @@ def _marked_split(
 
 def _blind(config: BenchmarkConfig, tell: OnProgress) -> list[SequenceRecord] | None:
     """The records to predict at the end; of the task's own set only with the task's own data."""
-    own = DEFAULT_BLIND.get(config.task)
-    task_dataset = registry.get("task", config.task).dataset
-    source = config.blind or (own if config.data in ((), (task_dataset,)) else None)
+    task = registry.get("task", config.task)
+    source = config.blind or (task.blind if config.data in ((), (task.dataset,)) else None)
     if source is None or source.lower() == "none" or not config.cross_validation:
         return None
     if data.is_dataset(source):
@@ -275,7 +272,12 @@ def _row(
 
 
 def _results(
-    config: BenchmarkConfig, split: Split, measured: Measured, n_repeats: int, command: str
+    config: BenchmarkConfig,
+    presets: Mapping[str, Preset],
+    split: Split,
+    measured: Measured,
+    n_repeats: int,
+    command: str,
 ) -> dict[str, Any]:
     task = registry.get("task", config.task)
     table = published.of(config.task, config.data)
@@ -304,7 +306,7 @@ def _results(
             "n_holdout": len(split.held_out),
         },
         "machine": {**device.describe(), "versions": _versions()},
-        "choices": table["choices"] if table else [],
+        "choices": published.choices(table, presets.values()) if table else [],
         "models": list(measured.rows),
         "best": measured.best,
         "published": table and {key: table[key] for key in ("source", "columns", "rows")},

@@ -50,15 +50,23 @@ class Network(nn.Module):
 
 
 class SequenceExamples:
-    """N sequences as padded batches of tokens; see `training.Examples`."""
+    """N sequences as padded batches of tokens; see `training.Examples`.
 
-    def __init__(self, sequences: Any, targets: IntArray) -> None:
-        self.sequences, self.targets = sequences, targets
+    Attributes:
+        masking: Share of residues that a batch shows as X, by torch's generator.
+    """
+
+    def __init__(self, sequences: Any, targets: IntArray, *, masking: float = 0.0) -> None:
+        self.sequences, self.targets, self.masking = sequences, targets, masking
         self.lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
 
     def batch(self, rows: IntArray) -> tuple[Tensor]:
         """One argument: (B, L) tokens."""
-        return (torch.from_numpy(tokens.pad([self.sequences[row] for row in rows])),)
+        batch = torch.from_numpy(tokens.pad([self.sequences[row] for row in rows]))
+        if self.masking:
+            is_hidden = (torch.rand(batch.shape) < self.masking) & (batch != tokens.PAD)
+            batch = batch.masked_fill(is_hidden, tokens.UNKNOWN)
+        return (batch,)
 
 
 def as_scores(logits: Any) -> Any:

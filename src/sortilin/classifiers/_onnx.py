@@ -52,3 +52,62 @@ def build(
     model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="sortilin")
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+def mean_of(graphs: Sequence[bytes], weights: Sequence[float]) -> bytes:
+    """One graph to the weighted mean of the log-probabilities of several graphs' scores.
+
+    Each takes `features`, `tokens` or both; those of one name become one input. A single column of scores
+    is log-odds already. Other outputs are dropped.
+    """
+    onnx = require_onnx()
+    helper = onnx.helper
+    models = [onnx.load_from_string(graph) for graph in graphs]
+    opset = max(_opset(model) for model in models)
+    parts = [
+        _term(model, weight, f"m{i}_", opset)
+        for i, (model, weight) in enumerate(zip(models, weights, strict=True))
+    ]
+    inputs = {tensor.name: tensor for model in models for tensor in model.graph.input}
+    terms = helper.make_node("Sum", [f"m{i}_term" for i in range(len(parts))], [OUTPUT])
+    graph = helper.make_graph(
+        [*(node for part in parts for node in part.graph.node), terms],
+        "sortilin",
+        [inputs[name] for name in sorted(inputs)],
+        [helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, ["N", _n_scores(models[0])])],
+        initializer=[tensor for part in parts for tensor in part.graph.initializer],
+    )
+    model = helper.make_model(
+        graph,
+        functions=[function for part in parts for function in part.functions],
+        opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", _ML_OPSET)],
+        ir_version=max(model.ir_version for model in models),
+        producer_name="sortilin",
+    )
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def _term(model: Any, weight: float, prefix: str, opset: int) -> Any:
+    """A graph whose names begin with `prefix`, and which ends in `term`: weight times log-probabilities."""
+    onnx = require_onnx()
+    if _opset(model) < opset and any(node.domain == "" for node in model.graph.node):
+        model = onnx.version_converter.convert_version(model, opset)
+    logs = f"{prefix}{OUTPUT}"
+    is_odds = _n_scores(model) == 1
+    part = onnx.compose.add_prefix(model, prefix, rename_inputs=False)
+    if not is_odds:
+        part.graph.node.append(onnx.helper.make_node("LogSoftmax", [logs], [f"{prefix}logs"], axis=1))
+        logs = f"{prefix}logs"
+    part.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(weight), f"{prefix}weight"))
+    part.graph.node.append(onnx.helper.make_node("Mul", [logs, f"{prefix}weight"], [f"{prefix}term"]))
+    return part
+
+
+def _n_scores(model: Any) -> int:
+    scores = next(tensor for tensor in model.graph.output if tensor.name == OUTPUT)
+    return int(scores.type.tensor_type.shape.dim[1].dim_value)
+
+
+def _opset(model: Any) -> int:
+    return max(int(opset.version) for opset in model.opset_import if opset.domain in ("", "ai.onnx"))

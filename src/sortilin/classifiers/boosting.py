@@ -45,6 +45,7 @@ class VARIANT:
         l2: NonNegativeFloat = 3.0
 
     takes: ClassVar[str] = FEATURES
+    gives_log_odds: ClassVar[bool] = True
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or self.Config()
@@ -117,6 +118,10 @@ class VARIANT:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All nodes of all trees, one row a node; `node_values` is a threshold or a leaf's value."""
         return dict(self._arrays)
+
+    def reads(self) -> dict[str, Any]:
+        """Empty: it takes features."""
+        return {}
 
     def to_onnx(self) -> bytes:
         """One TreeEnsembleRegressor over all trees."""

@@ -20,13 +20,13 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveInt,
-    ValidationError,
     model_validator,
 )
 
-from sortilin import registry
+from sortilin.component import Component
 from sortilin.errors import ConfigError, LabelError, MissingDependencyError
 from sortilin.evaluation import metrics
+from sortilin.evaluation.calibration import softmax
 from sortilin.interfaces import NOBODY, SEQUENCES, DoubleArray, Inputs, IntArray, Watch
 from sortilin.seeding import child_seed
 from sortilin.sequences.cropping import LengthPolicy
@@ -46,18 +46,11 @@ METRICS = ("macro_f1", "accuracy", "mcc", "roc_auc")
 _SCORING_POSITIONS = 50_000
 
 
-class VariantOptions(BaseModel):
-    """A registered backbone or head, and its options."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str
-    options: dict[str, Any] = {}
-
-
 class VARIANT:
     """Backbone and head trained together; scores are the logits, (N, C), or their difference, (N, 1)."""
 
     takes: ClassVar[str] = SEQUENCES
+    gives_log_odds: ClassVar[bool] = True
 
     class Config(BaseModel):
         """Options.
@@ -67,15 +60,18 @@ class VARIANT:
             head: From vectors to logits.
             max_residues: A longer sequence loses its middle; None keeps all whole.
             keep_last: Residues kept from the end of such a sequence.
+            masking: Share of the residues that training shows as X, drawn anew in every step: a network
+                then learns less by heart.
             validation: Share of the rows that is set aside.
             training: Options of the training loop.
         """
 
         model_config = ConfigDict(frozen=True, extra="forbid")
-        backbone: VariantOptions = VariantOptions(name="onehot")
-        head: VariantOptions = VariantOptions(name="lstm")
+        backbone: Component = Component(name="onehot")
+        head: Component = Component(name="lstm")
         max_residues: PositiveInt | None = 2_000
         keep_last: NonNegativeInt = 100
+        masking: float = Field(default=0.0, ge=0, lt=1)
         validation: float = Field(default=0.1, gt=0, le=0.5)
         training: TrainingConfig = TrainingConfig()
 
@@ -111,7 +107,7 @@ class VARIANT:
         learned, aside = self._split(y, n_classes, seed)
         self._network = self._build(n_classes, seed)
         job = loop.Job(
-            examples=SequenceExamples(shortened[learned], y[learned]),
+            examples=SequenceExamples(shortened[learned], y[learned], masking=self.config.masking),
             validation=SequenceExamples(shortened[aside], y[aside]),
             config=self.config.training,
             n_classes=n_classes,
@@ -157,9 +153,9 @@ class VARIANT:
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(child_seed(seed, "weights"))
-            backbone, its_config = _variant("backbone", self.config.backbone)
+            backbone, its_config = self.config.backbone.resolved("backbone")
             base = backbone(its_config)
-            head, its_config = _variant("head", self.config.head)
+            head, its_config = self.config.head.resolved("head")
             return Network(base, head(its_config, width=base.width, n_classes=n_classes))
 
     def _identity(self, sequences: NDArray[Any], y: IntArray, seed: int) -> str:
@@ -203,6 +199,10 @@ class VARIANT:
         weights = self._network.state_dict() if self._network is not None else {}
         return {name: weight.numpy().copy() for name, weight in weights.items()}
 
+    def reads(self) -> dict[str, Any]:
+        """Tokens, of the residues that the length policy leaves."""
+        return {"tokens": {"max_residues": self.config.max_residues, "keep_last": self.config.keep_last}}
+
     def to_onnx(self) -> bytes:
         """From `tokens` (N, L) to `scores`, and to `attention` (N, L) where the head has it."""
         from sortilin.classifiers import _network
@@ -212,9 +212,7 @@ class VARIANT:
 
 def _score(logits: DoubleArray, y: IntArray) -> dict[str, float]:
     """What is watched on the rows set aside."""
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    table = exponentials / exponentials.sum(axis=1, keepdims=True)
-    found = metrics.evaluate(y, table, [str(c) for c in range(logits.shape[1])]).metrics
+    found = metrics.evaluate(y, softmax(logits), [str(c) for c in range(logits.shape[1])]).metrics
     return {name: found[name] for name in METRICS}
 
 
@@ -226,25 +224,13 @@ def _check(config: VARIANT.Config) -> None:
         ConfigError: There is no such backbone, head or metric, or no such option of one.
     """
     _require_packages()
-    _variant("backbone", config.backbone)
-    _variant("head", config.head)
+    config.backbone.resolved("backbone")
+    config.head.resolved("head")
     if config.training.metric not in (LOSS, *METRICS):
         raise ConfigError(
             f"training.metric '{config.training.metric}' is not measured; "
             f"choose from: {', '.join((LOSS, *METRICS))}"
         )
-
-
-def _variant(kind: str, asked: VariantOptions) -> tuple[Any, Any]:
-    """The class of a backbone or head, and its configuration."""
-    variant = registry.get(kind, asked.name)
-    try:
-        return variant, variant.Config(**asked.options)
-    except ValidationError as error:
-        faults = (
-            f"{'.'.join(map(str, f['loc']))}: {f['msg']} (found {f['input']!r})" for f in error.errors()
-        )
-        raise ConfigError(f"{kind} '{asked.name}': {'; '.join(faults)}") from None
 
 
 def _require_packages() -> None:

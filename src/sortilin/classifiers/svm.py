@@ -49,6 +49,7 @@ class VARIANT:
         search_metric: Literal["accuracy", "f1_macro", "matthews_corrcoef"] = "accuracy"
 
     takes: ClassVar[str] = FEATURES
+    gives_log_odds: ClassVar[bool] = False
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or self.Config()
@@ -142,6 +143,10 @@ class VARIANT:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Scaler, support vectors (M, F), coefficients (M, P) and intercepts (P,)."""
         return dict(self._arrays)
+
+    def reads(self) -> dict[str, Any]:
+        """Empty: it takes features."""
+        return {}
 
     def to_onnx(self) -> bytes:
         """The same arithmetic as `scores`, in float32."""

@@ -77,10 +77,7 @@ def benchmark(what: str, *, output: Path, quiet: bool, **options: Any) -> None:
 
 def _resolved(what: str, options: dict[str, Any]) -> BenchmarkConfig:
     """Defaults < file < command line."""
-    from sortilin import registry
-    from sortilin.benchmark.config import ModelSpec, read_config, validated
-    from sortilin.errors import UnknownNameError
-    from sortilin.experiment.config import DEFAULT_SEED
+    from sortilin.errors import ConfigError
 
     given = {k: v for k, v in options.items() if v is not None and v is not False and v != ()}
     networks: dict[str, Any] = {}
@@ -92,6 +89,19 @@ def _resolved(what: str, options: dict[str, Any]) -> BenchmarkConfig:
     for flag in ("baselines", "cross_validation"):
         if given.pop(f"no_{flag}", False):
             given[flag] = False
+    config = _of_task_or_file(what, given, networks)
+    if networks and not any(_is_network(spec, config.task) for spec in config.models):
+        names = ", ".join(spec.name for spec in config.models)
+        raise ConfigError(f"--epochs and --max-residues are for networks; none is among the models: {names}")
+    return config
+
+
+def _of_task_or_file(what: str, given: dict[str, Any], networks: dict[str, Any]) -> BenchmarkConfig:
+    from sortilin import registry
+    from sortilin.benchmark.config import ModelSpec, read_config, validated
+    from sortilin.errors import UnknownNameError
+    from sortilin.experiment.config import DEFAULT_SEED
+
     if what in registry.names("task"):
         defaults = {"task": what, "models": "svm,boosting", "seed": DEFAULT_SEED, "networks": networks}
         return validated({**defaults, **given}, "command line")
@@ -108,11 +118,18 @@ def _resolved(what: str, options: dict[str, Any]) -> BenchmarkConfig:
     return config.model_copy(update={"models": models})
 
 
+def _is_network(spec: ModelSpec, task: str) -> bool:
+    """Whether it is one of those that `networks` holds options for."""
+    from sortilin.experiment import presets
+
+    return spec.classifier is None and presets.get(spec.preset or spec.name, task).features is None
+
+
 def _with_options(spec: ModelSpec, task: str, networks: dict[str, Any]) -> ModelSpec:
     """A network with options that win over its own."""
     from sortilin.experiment import presets
 
-    if spec.classifier is not None or presets.get(spec.preset or spec.name, task).features is not None:
+    if not _is_network(spec, task):
         return spec
     return spec.model_copy(update={"options": presets.merged(spec.options, networks)})
 

@@ -48,7 +48,7 @@ Examples:
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Threads of the model; with 1, equal bits in any batch.",
+    help="Threads of the model; with 1, equal bits in any batch (of a network to rounding).",
 )
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no notes; errors only.")
 def predict(

@@ -39,9 +39,14 @@ Examples:
     "cnn-bilstm-attention.",
 )
 @click.option("--features", help="Descriptor set: targeting, peptide, paper71, composition, length.")
-@click.option("--classifier", help="svm, boosting or neural.")
+@click.option("--classifier", help="svm, boosting, neural or ensemble.")
 @click.option("--folds", type=int, help="Folds of the cross-validation.  [default: 5]")
 @click.option("--holdout", type=float, help="Share of one hold-out split; 0 for none.  [default: 0.2]")
+@click.option(
+    "--homology/--no-homology",
+    default=None,
+    help="Cross-validate the model once more, on folds that split no group of homologues.",
+)
 @click.option("--seed", type=int, help="Seed of all splits and fits.  [default: 42]")
 @click.option("--overwrite", is_flag=True, help="Replace the model folder if it exists.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress; the card only.")
@@ -66,9 +71,10 @@ def train(config: Path | None, *, output: Path, overwrite: bool, quiet: bool, **
 def _resolved(config: Path | None, options: dict[str, Any]) -> ExperimentConfig:
     """Defaults < file < command line."""
     from sortilin import registry
+    from sortilin.component import Component
     from sortilin.errors import ConfigError
     from sortilin.experiment import presets
-    from sortilin.experiment.config import DEFAULT_SEED, Component, default_features, read_config, validated
+    from sortilin.experiment.config import DEFAULT_SEED, default_features, read_config, validated
     from sortilin.interfaces import FEATURES
 
     given = {key: value for key, value in options.items() if value not in (None, ())}

@@ -22,6 +22,33 @@ _INVERSE_PENALTY = 10.0
 """On standardized scores: weak, only there to keep separable classes finite."""
 
 
+def softmax(logits: DoubleArray) -> DoubleArray:
+    """(N, C) → (N, C) probabilities; each row sums to 1."""
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
+def uncalibrated(scores: DoubleArray, n_classes: int) -> DoubleArray | None:
+    """Probabilities as the scores have them: softmax, or for one column the sigmoid.
+
+    Args:
+        scores: (N, S) log-odds of class 1, S = 1, or logits of the classes.
+        n_classes: C.
+
+    Returns:
+        (N, C); None where S is neither 1 nor C, so that the scores are of something else than classes.
+    """
+    if scores.shape[1] == 1 and n_classes == 2:
+        return softmax(np.hstack((-scores / 2, scores / 2)))
+    return softmax(scores) if scores.shape[1] == n_classes else None
+
+
+def log_softmax(logits: DoubleArray) -> DoubleArray:
+    """(N, C) → (N, C) logarithms of the same; finite however far logits are apart."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """probabilities = softmax(scores @ weights + bias).
@@ -38,8 +65,7 @@ class Calibration:
         """(N, S) scores → (N, C) probabilities; each row sums to 1."""
         # einsum, not BLAS: a row's result must not depend on how many stand beside it.
         logits = np.einsum("ns,sc->nc", scores.astype(np.float64), self.weights) + self.bias
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+        return softmax(logits)
 
 
 def fit(scores: DoubleArray, y: IntArray, *, n_classes: int) -> Calibration:

@@ -121,7 +121,7 @@ def reliability(
     """Per filled bin of the predicted class's probability: count, mean probability, accuracy."""
     confidence = probabilities.max(axis=1)
     is_right = probabilities.argmax(axis=1) == y
-    place = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
+    place = bin_of(confidence, n_bins)
     return [
         (int(inside.sum()), float(confidence[inside].mean()), float(is_right[inside].mean()))
         for inside in (place == b for b in range(n_bins))
@@ -129,13 +129,28 @@ def reliability(
     ]
 
 
+def bin_of(confidence: DoubleArray, n_bins: int) -> IntArray:
+    """(N,) number of the equal-width bin of each probability, from 0; a bin holds its upper end."""
+    return np.clip(np.ceil(confidence * n_bins).astype(np.int64) - 1, 0, n_bins - 1)
+
+
 def brier_score(y: IntArray, probabilities: DoubleArray) -> float:
     """Mean squared distance to the one-hot truth, summed over classes, 0 to 2 (Brier 1950)."""
+    return float(brier_scores(y, probabilities).mean())
+
+
+def brier_scores(y: IntArray, probabilities: DoubleArray) -> DoubleArray:
+    """(N,) squared distance of each row to the one-hot truth, summed over classes."""
     truth = np.eye(probabilities.shape[1])[y]
-    return float(((probabilities - truth) ** 2).sum(axis=1).mean())
+    return np.asarray(((probabilities - truth) ** 2).sum(axis=1))
 
 
 def log_loss(y: IntArray, probabilities: DoubleArray) -> float:
     """Mean negative natural logarithm of the true class's probability."""
+    return float(log_losses(y, probabilities).mean())
+
+
+def log_losses(y: IntArray, probabilities: DoubleArray) -> DoubleArray:
+    """(N,) negative natural logarithm of the true class's probability."""
     of_truth = probabilities[np.arange(len(y)), y]
-    return float(-np.log(np.maximum(of_truth, _SMALLEST_PROBABILITY)).mean())
+    return np.asarray(-np.log(np.maximum(of_truth, _SMALLEST_PROBABILITY)))

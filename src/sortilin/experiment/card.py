@@ -6,10 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sortilin import registry
+from sortilin.evaluation import intervals
+from sortilin.evaluation.metrics import ECE_BINS
+from sortilin.experiment.record import ASIDE
 from sortilin.results import Evaluation
 
 if TYPE_CHECKING:
-    from sortilin.experiment.run import Outcome, Row
+    from sortilin.experiment.grouped import Grouped
+    from sortilin.experiment.held_out import HeldOut, Interval
+    from sortilin.experiment.outcome import Outcome, Row
+    from sortilin.experiment.validate import CrossValidation
 
 _INTENDED_USE = (
     "Research: to rank and sort sequences, and to choose what to test at the bench. "
@@ -46,8 +52,17 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
 
 
-def render(outcome: Outcome) -> str:
-    """The card as Markdown."""
+def render(
+    outcome: Outcome, found: HeldOut, described: Mapping[str, Any], *, picture: str | None = None
+) -> str:
+    """The card as Markdown.
+
+    Args:
+        outcome: What the experiment found.
+        found: How sure its held-out figures are.
+        described: The content of `model.json`.
+        picture: File name of the reliability diagram beside the card; None if there is none.
+    """
     task = registry.get("task", outcome.config.task)
     parts = [
         f"# {outcome.config.task}: {outcome.rows[0].model}",
@@ -55,32 +70,39 @@ def render(outcome: Outcome) -> str:
         "## Intended use",
         _INTENDED_USE,
         "## Limits",
-        _limits(outcome, task.limits),
+        _limits(outcome, task.limits, described),
         "## Training data",
         _data(outcome),
         "## Measured",
-        _measured(outcome),
+        _measured(outcome, found, described),
+        "## Calibration",
+        _calibration(outcome, found, picture),
         "## How it was made",
-        _made(outcome),
+        _made(outcome, described),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _limits(outcome: Outcome, limits: Sequence[str]) -> str:
+def _limits(outcome: Outcome, limits: Sequence[str], described: Mapping[str, Any]) -> str:
     lengths = [len(s) for s in outcome.data.sequences]
     lines = [*limits]
     lines.append(
         f"Trained on lengths {min(lengths)} to {max(lengths)}; others are predicted and flagged "
         "`shorter_than_trained` or `longer_than_trained`."
     )
-    if _is_network(outcome):
-        policy = outcome.config.classifier.build("classifier").config.length_policy
-        if policy.max_residues is not None:
-            lines.append(
-                f"Reads {policy.max_residues:,} residues at most: of a longer sequence the first "
-                f"{policy.max_residues - policy.keep_last:,} and the last {policy.keep_last:,}."
-            )
-    lines.append("The folds below are stratified by class, not by homology: expect less on new families.")
+    policy = described.get("tokens")
+    if policy and policy["max_residues"] is not None:
+        lines.append(
+            f"Reads {policy['max_residues']:,} residues at most: of a longer sequence the first "
+            f"{policy['max_residues'] - policy['keep_last']:,} and the last {policy['keep_last']:,}."
+        )
+    if outcome.grouped is None:
+        lines.append("The folds below are stratified by class, not by homology: expect less on new families.")
+    else:
+        lines.append(
+            "All folds but those grouped by homology are stratified by class alone: for new families, read "
+            "the row of the grouped ones."
+        )
     return "\n".join(f"- {line}" for line in lines)
 
 
@@ -98,61 +120,148 @@ def _data(outcome: Outcome) -> str:
     return " ".join(lines)
 
 
-def _measured(outcome: Outcome) -> str:
-    config, rows = outcome.config, outcome.rows
-    names = headline(outcome.data.classes)
-    how = (
-        f"{config.folds}-fold stratified cross-validation (seed {config.seed}), mean ± standard deviation "
-        f"over folds, n = {len(outcome.data)}; any search runs inside the training folds, and each fold is "
-        f"calibrated on {'rows that its network set aside' if _is_network(outcome) else 'the others'}:"
-    )
+def _measured(outcome: Outcome, found: HeldOut, described: Mapping[str, Any]) -> str:
+    rows, names = outcome.rows, headline(outcome.data.classes)
+    pooled = rows[0].cross_validation.pooled
     parts = [
-        how,
-        table(["model", *_titles(names)], [_fold_cells(row, names) for row in rows]),
+        _how(outcome, described),
+        table(["model", *_titles(names)], [_row_cells(row, names) for row in rows]),
     ]
-    held = [row for row in rows if row.holdout]
-    if held:
-        evaluation = held[0].holdout
-        assert evaluation is not None
-        parts += [
-            f"One stratified hold-out of {config.holdout:.0%} (seed {config.seed}, n = {evaluation.n}):",
-            table(["model", *_titles(names)], [[r.model, *_cells(r.holdout, names)] for r in held]),
-        ]
+    if outcome.grouped is not None:
+        parts += _grouped(outcome.grouped, rows[0].cross_validation, names)
+    parts += _hold_out(outcome, names)
     parts += [
+        f"All held-out folds together, with {_level()} intervals (bootstrap within each class):",
+        _interval_table(pooled, found, names),
         "Per class, all held-out folds together:",
-        per_class_table(rows[0].cross_validation.pooled),
+        per_class_table(pooled, found.per_class),
         "Confusion of the held-out folds (row = true, column = predicted):",
-        confusion_table(rows[0].cross_validation.pooled),
+        confusion_table(pooled),
     ]
     if outcome.tests:
         parts += ["Test sets, scored once with the final model:", test_table(outcome, names)]
     return "\n\n".join(parts)
 
 
-def _is_network(outcome: Outcome) -> bool:
-    return outcome.config.features is None
+def _how(outcome: Outcome, described: Mapping[str, Any]) -> str:
+    config = outcome.config
+    is_aside = described["calibration"]["fitted_on"] == ASIDE
+    return (
+        f"{config.folds}-fold stratified cross-validation (seed {config.seed}), mean ± standard deviation "
+        f"over folds, n = {len(outcome.data)}; any search runs inside the training folds, and each fold is "
+        f"calibrated on {'rows that its network set aside' if is_aside else 'the others'}:"
+    )
+
+
+def _grouped(grouped: Grouped, stratified: CrossValidation, names: Sequence[str]) -> list[str]:
+    groups = grouped.groups
+    how = (
+        "The model on as many folds grouped by homology, which is what to expect on new families. "
+        f"{groups.tool} left {groups.n:,} groups, the largest of {groups.largest:,} sequences; no group "
+        "stands in two folds:"
+    )
+    return [
+        how,
+        table(
+            ["folds", *_titles(names)],
+            [
+                ["stratified", *_fold_cells(stratified, names)],
+                ["grouped by homology", *_fold_cells(grouped.cross_validation, names)],
+            ],
+        ),
+    ]
+
+
+def _hold_out(outcome: Outcome, names: Sequence[str]) -> list[str]:
+    held = [row for row in outcome.rows if row.holdout]
+    if not held:
+        return []
+    evaluation = held[0].holdout
+    assert evaluation is not None
+    share, seed = outcome.config.holdout, outcome.config.seed
+    return [
+        f"One stratified hold-out of {share:.0%} (seed {seed}, n = {evaluation.n}):",
+        table(["model", *_titles(names)], [[r.model, *_cells(r.holdout, names)] for r in held]),
+    ]
+
+
+def _calibration(outcome: Outcome, found: HeldOut, picture: str | None) -> str:
+    """Probabilities before and after, on the same held-out folds."""
+    compared = [("before", found.before), ("after", found.after)]
+    rows = [
+        [
+            name,
+            f"{values.ece:.3f}",
+            _between(values.ece_interval),
+            f"{values.brier:.3f}",
+            f"{values.log_loss:.3f}",
+        ]
+        for name, values in compared
+        if values is not None
+    ]
+    how = (
+        "Probabilities of all held-out folds, before calibration (the softmax of the scores, or of one score "
+        f"the sigmoid) and after. ECE is over {ECE_BINS} bins of the predicted class's probability. Less is "
+        "better in all three:"
+    )
+    parts = [
+        how,
+        table(["calibration", "ECE", f"{_level()} interval", "Brier score", "log loss"], rows),
+    ]
+    if found.before is None:
+        name = outcome.config.classifier.name
+        parts.append(
+            f"The scores of `{name}` compare classes in pairs; only calibration makes probabilities of them."
+        )
+    if picture is not None:
+        parts.append(f"![Share of right predictions over their probability, before and after]({picture})")
+    return "\n\n".join(parts)
+
+
+def _level() -> str:
+    return f"{intervals.LEVEL:.0%}"
+
+
+def _between(interval: Interval) -> str:
+    return f"{interval[0]:.3f} to {interval[1]:.3f}"
+
+
+def _interval_table(evaluation: Evaluation, found: HeldOut, names: Sequence[str]) -> str:
+    rows = [
+        [TITLES[name], f"{evaluation.metrics[name]:.3f}", _between(found.intervals[name])] for name in names
+    ]
+    return table(["metric", "value", f"{_level()} interval"], rows)
 
 
 def _titles(names: Sequence[str]) -> list[str]:
     return [TITLES[name] for name in names]
 
 
-def _fold_cells(row: Row, names: Sequence[str]) -> list[str]:
-    folds = row.cross_validation
-    return [row.model, *(f"{folds.mean(name):.3f} ± {folds.spread(name):.3f}" for name in names)]
+def _row_cells(row: Row, names: Sequence[str]) -> list[str]:
+    return [row.model, *_fold_cells(row.cross_validation, names)]
+
+
+def _fold_cells(folds: CrossValidation, names: Sequence[str]) -> list[str]:
+    return [f"{folds.mean(name):.3f} ± {folds.spread(name):.3f}" for name in names]
 
 
 def _cells(evaluation: Evaluation | None, names: Sequence[str]) -> list[str]:
     return [f"{evaluation.metrics[name]:.3f}" if evaluation else "" for name in names]
 
 
-def per_class_table(evaluation: Evaluation) -> str:
-    """Precision, recall, F1, ROC-AUC and count of each class."""
+def per_class_table(
+    evaluation: Evaluation, intervals_of: Mapping[str, Mapping[str, Interval]] | None = None
+) -> str:
+    """Precision, recall, F1, ROC-AUC and count of each class; behind a value its interval, if it has one."""
     names = ("precision", "recall", "f1", "roc_auc")
-    rows = [
-        [name, *(f"{values[metric]:.3f}" for metric in names), f"{values['support']:.0f}"]
-        for name, values in evaluation.per_class.items()
-    ]
+    rows = []
+    for name, values in evaluation.per_class.items():
+        known = (intervals_of or {}).get(name, {})
+        cells = [
+            f"{values[metric]:.3f}" + (f" ({_between(known[metric])})" if metric in known else "")
+            for metric in names
+        ]
+        rows.append([name, *cells, f"{values['support']:.0f}"])
     return table(["class", *_titles(names), "n"], rows)
 
 
@@ -179,13 +288,12 @@ def test_table(outcome: Outcome, names: Sequence[str]) -> str:
     return table(["test set", "part", "n", *_titles(names)], rows)
 
 
-def _made(outcome: Outcome) -> str:
+def _made(outcome: Outcome, described: Mapping[str, Any]) -> str:
     chosen = _options(outcome.chosen)
     parts = [
         f"`sortilin train config.yaml` with the `config.yaml` beside this card, in {outcome.seconds:.0f} s.",
         f"Chosen inside the training data: {chosen}." if chosen else "",
-        "Probabilities are calibrated by logistic regression on "
-        + ("rows that the training set aside." if _is_network(outcome) else "held-out scores."),
+        f"Probabilities are calibrated by logistic regression on {described['calibration']['fitted_on']}.",
         "All figures stand in `metrics.json`.",
     ]
     return " ".join(part for part in parts if part)

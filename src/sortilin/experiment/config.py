@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeInt,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
 from sortilin import registry
+from sortilin.component import Component, explain
 from sortilin.errors import ConfigError, MissingDependencyError
 from sortilin.interfaces import FEATURES, SEQUENCES
 from sortilin.sequences import LABEL_HABITS
@@ -25,30 +28,23 @@ DEFAULT_FEATURES = {"anticancer": "peptide"}
 """Descriptor set by task; `targeting` for all others."""
 
 
-class Component(BaseModel):
-    """A registered variant and its options.
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
 
-    Attributes:
-        name: Its registered name.
-        options: Passed to the variant's own Config, which refuses what it does not know.
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str
-    options: dict[str, Any] = {}
+def _is_habit(value: str) -> str:
+    if value not in LABEL_HABITS:
+        raise ValueError(f"choose from: {', '.join(LABEL_HABITS)}")
+    return value
 
-    def build(self, kind: str) -> Any:
-        """The variant, configured.
 
-        Raises:
-            UnknownNameError: No variant of this kind has the name.
-            ConfigError: An option is unknown or its value not allowed.
-        """
-        variant = registry.get(kind, self.name)
-        try:
-            return variant(variant.Config(**self.options))
-        except ValidationError as error:
-            raise ConfigError(f"{kind} '{self.name}': {explain(error)}") from None
+Sources = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+"""Datasets or files; one alone may stand without brackets."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+LabelHabit = Annotated[str, AfterValidator(_is_habit)]
+"""How labels are read from files."""
 
 
 class ExperimentConfig(BaseModel):
@@ -66,31 +62,22 @@ class ExperimentConfig(BaseModel):
         holdout: Share of one stratified hold-out, beside the cross-validation; 0 for none.
         folds: Stratified folds of the cross-validation, of calibration within it, and of calibration.
         baselines: Whether length alone and composition alone stand beside the model.
+        homology: Whether the model is cross-validated a second time, on folds that split no group of
+            homologues.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     task: str
-    data: tuple[str, ...] = ()
-    labels: str = "auto"
-    tests: tuple[str, ...] = ()
+    data: Sources = ()
+    labels: LabelHabit = "auto"
+    tests: Sources = ()
     features: Component | None = None
     classifier: Component
     seed: NonNegativeInt
     holdout: float = Field(default=0.2, ge=0, le=0.5)
     folds: int = Field(default=5, ge=2, le=50)
     baselines: bool = True
-
-    @field_validator("data", "tests", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
-
-    @field_validator("labels")
-    @classmethod
-    def _is_habit(cls, value: str) -> str:
-        if value not in LABEL_HABITS:
-            raise ValueError(f"choose from: {', '.join(LABEL_HABITS)}")
-        return value
+    homology: bool = False
 
     @model_validator(mode="after")
     def _inputs_fit(self) -> ExperimentConfig:
@@ -122,26 +109,21 @@ def default_features(task: str) -> str:
     return DEFAULT_FEATURES.get(task, "targeting")
 
 
-def explain(error: ValidationError) -> str:
-    """A validation error in one line: where, what was found, what is allowed."""
-    faults = []
-    for fault in error.errors():
-        where = ".".join(str(part) for part in fault["loc"])
-        found = "" if fault["type"] == "missing" else f" (found {fault['input']!r})"
-        faults.append(f"{where}: {fault['msg']}{found}")
-    return "; ".join(faults)
-
-
-def validated(values: dict[str, Any], where: str) -> ExperimentConfig:
-    """A configuration from plain values.
+def checked(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
+    """A configuration of any kind from plain values.
 
     Raises:
         ConfigError: A key is unknown or missing, or a value not allowed; `where` names the source.
     """
     try:
-        return ExperimentConfig.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{where}: {explain(error)}") from None
+
+
+def validated(values: Mapping[str, Any], where: str) -> ExperimentConfig:
+    """An experiment from plain values; see `checked`."""
+    return checked(ExperimentConfig, values, where)
 
 
 def read_config(path: Path, **overrides: Any) -> ExperimentConfig:
@@ -150,8 +132,12 @@ def read_config(path: Path, **overrides: Any) -> ExperimentConfig:
     Raises:
         ConfigError: The file is absent, is no YAML mapping, or holds what is not allowed.
     """
-    given = {key: value for key, value in overrides.items() if value is not None}
-    return validated({**read_yaml(path), **given}, str(path))
+    return validated(overridden(path, overrides), str(path))
+
+
+def overridden(path: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping in a YAML file, under what of `overrides` is not None."""
+    return {**read_yaml(path), **{key: value for key, value in overrides.items() if value is not None}}
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

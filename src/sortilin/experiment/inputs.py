@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sortilin import interfaces
-from sortilin.experiment.config import Component
+from sortilin.component import Component
 from sortilin.interfaces import Classifier, Descriptor, OnProgress
 
 _FEATURE_BATCH = 1_024
@@ -49,9 +49,7 @@ class Inputs:
     def description(self, classifier: Classifier) -> dict[str, Any]:
         """What `model.json` says of it, so that a predictor does the same."""
         if self.descriptor is None:
-            # Only a classifier with a length policy takes sequences and can be exported.
-            config: Any = classifier.chosen_config()
-            return {"tokens": {"max_residues": config.max_residues, "keep_last": config.keep_last}}
+            return classifier.reads()
         options: Any = self.descriptor
         return {
             "features": {

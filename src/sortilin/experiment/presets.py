@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sortilin.component import Component
 from sortilin.errors import UnknownNameError
-from sortilin.experiment.config import Component, default_features
+from sortilin.experiment.config import default_features
 
 LOCALIZATION = "localization"
 CNN_WINDOW = 4

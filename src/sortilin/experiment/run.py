@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import platform
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import sortilin
 from sortilin import artifact, files
 from sortilin.artifact import ModelFolder
+from sortilin.component import Component
 from sortilin.errors import ModelFolderError, OutputError
-from sortilin.evaluation import calibration
-from sortilin.evaluation.calibration import METHOD, Calibration
-from sortilin.experiment import card, data, validate
-from sortilin.experiment.config import Component, ExperimentConfig, to_yaml
+from sortilin.evaluation.calibration import Calibration
+from sortilin.experiment import card, data, grouped, record, reliability, validate
+from sortilin.experiment.config import ExperimentConfig, to_yaml
 from sortilin.experiment.data import LabelledSet
+from sortilin.experiment.grouped import Grouped, Grouping
+from sortilin.experiment.held_out import held_out
 from sortilin.experiment.inputs import Inputs
+from sortilin.experiment.outcome import Outcome, Row, TestResult
 from sortilin.experiment.validate import CrossValidation, Problem
 from sortilin.interfaces import NOBODY, Classifier, OnProgress, Watch
 from sortilin.results import Evaluation
+from sortilin.training.config import CHECKPOINT
 
 BASELINES = ("length", "composition")
 """Descriptor sets that stand beside every model, with boosted trees on each."""
@@ -37,62 +38,7 @@ TRAINING = ".training"
 
 CONFIG, MEASURED = "config.yaml", "metrics.json"
 
-_DECIMALS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One model measured on the splits of an experiment.
-
-    Attributes:
-        model: What stands in the table ("svm on paper71").
-        holdout: Evaluation of the hold-out; None if there is none.
-        cross_validation: The folds.
-        chosen: What the hold-out's fit chose by itself.
-    """
-
-    model: str
-    holdout: Evaluation | None
-    cross_validation: CrossValidation
-    chosen: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class TestResult:
-    """A test set scored with the final model.
-
-    Attributes:
-        name: Source, as given.
-        part: "whole", or what is left of it without training sequences.
-        evaluation: The scores.
-    """
-
-    name: str
-    part: str
-    evaluation: Evaluation
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Everything an experiment found.
-
-    Attributes:
-        config: What was run.
-        data: What it was trained on.
-        n_repeats: Sequences that stood in the data more than once, and were left out.
-        rows: The model first, then the baselines.
-        tests: Test sets, each whole and without training sequences.
-        chosen: What the final fit chose by itself.
-        seconds: Wall time of the whole run.
-    """
-
-    config: ExperimentConfig
-    data: LabelledSet
-    n_repeats: int
-    rows: tuple[Row, ...]
-    tests: tuple[TestResult, ...]
-    chosen: Mapping[str, Any]
-    seconds: float
+__all__ = ["Outcome", "Row", "TestResult", "final_fit", "model_name", "run", "write_model"]
 
 
 def run(
@@ -120,6 +66,31 @@ def run(
     _check_free(out, overwrite=overwrite)
     inputs = Inputs.of(config.features)
     config.classifier.build("classifier")
+    labelled, n_repeats, tests = _load(config, on_progress)
+    grouping = _group(config, labelled, tell)
+    x = inputs(labelled.sequences, tell)
+    problem = Problem(x, labelled.y, labelled.classes, config.folds, config.seed)
+    watch = Watch(on_progress=tell, workspace=out.with_name(out.name + TRAINING))
+    rows = _measure(config, labelled, problem, watch)
+    on_groups = _measure_grouped(config, problem, grouping, watch)
+    tell("fitting on all sequences", 0, 1)
+    classifier, calibrate = final_fit(
+        config.classifier, problem, rows[0].cross_validation, watch.inner("all sequences")
+    )
+    tell("fitting on all sequences", 1, 1)
+    scored = [r for test in tests for r in _score_test(test, labelled, inputs, classifier, calibrate)]
+    seconds = time.monotonic() - started
+    chosen = dict(classifier.chosen)
+    outcome = Outcome(config, labelled, n_repeats, tuple(rows), tuple(scored), chosen, seconds, on_groups)
+    model = write_model(out, outcome, inputs, classifier, calibrate)
+    _drop_checkpoints(watch.workspace)
+    return model, outcome
+
+
+def _load(
+    config: ExperimentConfig, on_progress: OnProgress | None
+) -> tuple[LabelledSet, int, list[LabelledSet]]:
+    """What is learned from, how many repeats it lost, and the test sets."""
     labelled, own_test = data.load_parts(
         config.task, config.data, labels=config.labels, on_progress=on_progress
     )
@@ -127,32 +98,21 @@ def run(
     data.check_trainable(labelled, config.folds, config.holdout)
     tests = [own_test] if own_test else []
     tests += [_load_test(config, labelled, source, on_progress) for source in config.tests]
+    return labelled, n_repeats, tests
 
-    problem = Problem(
-        inputs(labelled.sequences, tell),
-        labelled.y,
-        labelled.classes,
-        config.folds,
-        config.seed,
-    )
-    watch = Watch(on_progress=tell, workspace=out.with_name(out.name + TRAINING))
-    rows = _measure(config, labelled, problem, watch)
-    tell("fitting on all sequences", 0, 1)
-    classifier, calibrate = final_fit(
-        config.classifier, problem, rows[0].cross_validation, watch.inner("all sequences")
-    )
-    tell("fitting on all sequences", 1, 1)
-    scored = [r for test in tests for r in _score_test(test, labelled, inputs, classifier, calibrate)]
-    outcome = Outcome(
-        config,
-        labelled,
-        n_repeats,
-        tuple(rows),
-        tuple(scored),
-        dict(classifier.chosen),
-        time.monotonic() - started,
-    )
-    return write_model(out, outcome, inputs, classifier, calibrate), outcome
+
+def _group(config: ExperimentConfig, labelled: LabelledSet, tell: OnProgress) -> Grouping | None:
+    """Groups of homologues and their folds, where they are asked for; before any fit."""
+    if not config.homology:
+        return None
+    return grouped.group(labelled, config.folds, config.seed, on_progress=tell)
+
+
+def _drop_checkpoints(workspace: Path | None) -> None:
+    """They have served: the curves stay, and the same name is free for another training."""
+    for path in workspace.rglob(CHECKPOINT) if workspace is not None else ():
+        with contextlib.suppress(OSError):  # the model is written; what is left is waste
+            path.unlink()
 
 
 def _check_free(out: Path, *, overwrite: bool) -> None:
@@ -223,26 +183,34 @@ def _measure(config: ExperimentConfig, labelled: LabelledSet, problem: Problem, 
     return rows
 
 
+def _measure_grouped(
+    config: ExperimentConfig, problem: Problem, grouping: Grouping | None, watch: Watch
+) -> Grouped | None:
+    if grouping is None:
+        return None
+    tell = watch.on_progress or (lambda _stage, _done, _total: None)
+    name = f"{model_name(config)}, grouped"
+    tell(f"measuring {name}", 0, 1)
+    found = grouped.cross_validate(config.classifier, problem, grouping, watch.inner(name))
+    tell(f"measuring {name}", 1, 1)
+    return found
+
+
 def model_name(config: ExperimentConfig) -> str:
-    """What stands in tables: "svm on paper71", or the head of a network."""
+    """What stands in tables: "svm on paper71", or a network with its head."""
+    name = config.classifier.name
     if config.features is not None:
-        return f"{config.classifier.name} on {config.features.name}"
-    head = config.classifier.options.get("head", {})
-    return (
-        f"{config.classifier.name} {head.get('name', 'lstm')}"
-        if isinstance(head, dict)
-        else config.classifier.name
-    )
+        return f"{name} on {config.features.name}"
+    head = getattr(config.classifier.build("classifier").config, "head", None)
+    return name if head is None else f"{name} {head.name}"
 
 
 def final_fit(
     spec: Component, problem: Problem, measured: CrossValidation, watch: Watch = NOBODY
 ) -> tuple[Classifier, Calibration]:
-    """The classifier on all rows; calibrated on the measured folds if these fits chose nothing."""
-    if any(measured.chosen):
-        return validate.calibrated(spec, problem, watch)
+    """The classifier on all rows; calibrated on the measured folds where no search chose its options."""
     classifier = validate.fitted(spec, problem, watch)
-    return classifier, calibration.fit(measured.scores, problem.y, n_classes=len(problem.classes))
+    return classifier, validate.calibration_of(spec, classifier, problem, measured, watch=watch)
 
 
 def _score_test(
@@ -266,7 +234,15 @@ def write_model(
     Raises:
         OutputError: It cannot be written.
     """
-    measured = measurements(outcome)
+    found = held_out(outcome)
+    described = record.description(outcome, inputs, classifier)
+    picture = reliability.draw(found)
+    extra = {
+        CONFIG: to_yaml(outcome.config),
+        MEASURED: json.dumps(record.measurements(outcome, found), indent=1) + "\n",
+    }
+    if picture is not None:
+        extra[reliability.PICTURE] = picture
     arrays = {
         "calibration.weights": calibrate.weights,
         "calibration.bias": calibrate.bias,
@@ -275,82 +251,13 @@ def write_model(
     }
     return artifact.write(
         out,
-        _description(outcome, inputs, classifier),
+        described,
         graph=classifier.to_onnx(),
         arrays=arrays,
-        card=card.render(outcome),
-        extra={CONFIG: to_yaml(outcome.config), MEASURED: json.dumps(measured, indent=1) + "\n"},
+        card=card.render(outcome, found, described, picture=picture and reliability.PICTURE),
+        extra=extra,
     )
 
 
 def _single(array: Any) -> Any:
     return array.astype(np.float32) if array.dtype == np.float64 else array
-
-
-def _description(outcome: Outcome, inputs: Inputs, classifier: Classifier) -> dict[str, Any]:
-    config, labelled = outcome.config, outcome.data
-    lengths = [len(s) for s in labelled.sequences]
-    first = outcome.rows[0].cross_validation
-    return {
-        "sortilin_version": sortilin.__version__,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "task": config.task,
-        "classes": list(labelled.classes),
-        **inputs.description(classifier),
-        "classifier": {
-            "name": config.classifier.name,
-            "config": config.classifier.options,
-            "chosen": dict(outcome.chosen),
-        },
-        "calibration": {
-            "method": METHOD,
-            "fitted_on": f"{config.folds}-fold held-out scores"
-            if classifier.set_aside() is None
-            else "rows set aside from training",
-        },
-        "training_data": {
-            "name": labelled.name,
-            "n": len(labelled),
-            "classes": labelled.class_counts,
-            "lengths": [min(lengths), max(lengths)],
-            "sha256": labelled.fingerprint,
-            "citation": labelled.citation,
-        },
-        "seed": config.seed,
-        "metrics": {
-            "split": f"stratified {config.folds}-fold cross-validation, seed {config.seed}",
-            **{name: round(first.mean(name), _DECIMALS) for name in first.pooled.metrics},
-        },
-    }
-
-
-def measurements(outcome: Outcome) -> dict[str, Any]:
-    """All figures of an experiment as plain values: hold-out, folds, tests, time and machine."""
-    return {
-        "seconds": round(outcome.seconds, 1),
-        "machine": {"python": platform.python_version(), "system": platform.platform(terse=True)},
-        "rows": [
-            {
-                "model": row.model,
-                "holdout": row.holdout and _plain(row.holdout),
-                "holdout_chosen": dict(row.chosen),
-                "folds": [_plain(fold) for fold in row.cross_validation.folds],
-                "folds_chosen": list(row.cross_validation.chosen),
-                "pooled": _plain(row.cross_validation.pooled),
-            }
-            for row in outcome.rows
-        ],
-        "tests": [{"name": t.name, "part": t.part, **_plain(t.evaluation)} for t in outcome.tests],
-    }
-
-
-def _plain(evaluation: Evaluation) -> dict[str, Any]:
-    def rounded(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: rounded(item) for key, item in value.items()}
-        if isinstance(value, float):
-            return None if np.isnan(value) else round(value, _DECIMALS)
-        return value
-
-    plain: dict[str, Any] = rounded(asdict(evaluation))
-    return plain

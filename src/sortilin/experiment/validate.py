@@ -1,4 +1,4 @@
-"""How a classifier is measured: one stratified hold-out and stratified cross-validation.
+"""How a classifier is measured: one stratified hold-out and cross-validation.
 
 A search inside `fit` sees training rows alone. A calibration is fitted on scores of sequences that
 their classifier did not see, and never on the rows that are scored; in cross-validation it is that of
@@ -12,7 +12,7 @@ Axis letters: N sequences, F features, S scores, C classes.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -20,16 +20,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sortilin.component import Component
 from sortilin.errors import MissingDependencyError
 from sortilin.evaluation import calibration, metrics
 from sortilin.evaluation.calibration import Calibration
-from sortilin.experiment.config import Component
 from sortilin.experiment.data import LabelledSet
 from sortilin.interfaces import NOBODY, Classifier, DoubleArray, Inputs, IntArray, Watch
 from sortilin.results import Evaluation
 
 REQUIRED_PACKAGES = {"scikit-learn": "sklearn", "lightgbm": "lightgbm", "onnx": "onnx", "PyYAML": "yaml"}
 """Name to install → name to import, of what the extra `train` brings."""
+
+Split = tuple[IntArray, IntArray]
+"""Row numbers: for training, and held out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +116,16 @@ def fixed(spec: Component, classifier: Classifier) -> Component:
     return Component(name=spec.name, options=classifier.chosen_config().model_dump())
 
 
-def stratified_folds(problem: Problem) -> Iterator[tuple[IntArray, IntArray]]:
+def stratified_folds(problem: Problem) -> Iterator[Split]:
     """Training and held-out row numbers of each fold."""
     folds = _model_selection().StratifiedKFold(problem.n_folds, shuffle=True, random_state=problem.seed)
     yield from folds.split(problem.x, problem.y)
+
+
+def grouped_folds(y: IntArray, groups: IntArray, n_folds: int, seed: int) -> Iterator[Split]:
+    """The same for (N,) classes where no group, of (N,) numbers, is in two folds; a fold may lack a class."""
+    folds = _model_selection().StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    yield from folds.split(y, y, groups)
 
 
 def fit_fold(
@@ -141,17 +150,22 @@ def own_calibration(classifier: Classifier, problem: Problem) -> Calibration | N
     return calibration.fit(scores, y, n_classes=len(problem.classes))
 
 
-def out_of_fold(spec: Component, problem: Problem, watch: Watch = NOBODY) -> list[Fold]:
-    """Each sequence's scores from the fit that did not see it."""
+def out_of_fold(
+    spec: Component, problem: Problem, watch: Watch = NOBODY, *, folds: Iterable[Split] | None = None
+) -> list[Fold]:
+    """Each sequence's scores from the fit that did not see it; on stratified folds, or on those given."""
+    splits = stratified_folds(problem) if folds is None else folds
     return [
         fit_fold(spec, problem, train, held_out, watch.inner(f"fold {number}"))
-        for number, (train, held_out) in enumerate(stratified_folds(problem), start=1)
+        for number, (train, held_out) in enumerate(splits, start=1)
     ]
 
 
-def cross_validate(spec: Component, problem: Problem, watch: Watch = NOBODY) -> CrossValidation:
-    """Stratified cross-validation, each fold calibrated without its rows."""
-    return assemble(out_of_fold(spec, problem, watch), problem)
+def cross_validate(
+    spec: Component, problem: Problem, watch: Watch = NOBODY, *, folds: Iterable[Split] | None = None
+) -> CrossValidation:
+    """Cross-validation, each fold calibrated without its rows; on stratified folds, or on those given."""
+    return assemble(out_of_fold(spec, problem, watch, folds=folds), problem)
 
 
 def assemble(parts: Sequence[Fold], problem: Problem) -> CrossValidation:
@@ -174,7 +188,7 @@ def assemble(parts: Sequence[Fold], problem: Problem) -> CrossValidation:
     return CrossValidation(scores, table, fold, folds, pooled, tuple(part.chosen for part in parts))
 
 
-def hold_out_rows(problem: Problem, share: float) -> tuple[IntArray, IntArray]:
+def hold_out_rows(problem: Problem, share: float) -> Split:
     """Row numbers of one stratified split: for training, and held out."""
     train, test = _model_selection().train_test_split(
         np.arange(len(problem.y)),
@@ -201,14 +215,37 @@ def calibrated(spec: Component, problem: Problem, watch: Watch = NOBODY) -> tupl
     Those are what the fit set aside itself, or else its cross-validation on the same rows.
     """
     classifier = fitted(spec, problem, watch)
+    return classifier, calibration_of(spec, classifier, problem, watch=watch)
+
+
+def calibration_of(
+    spec: Component,
+    classifier: Classifier,
+    problem: Problem,
+    measured: CrossValidation | None = None,
+    *,
+    watch: Watch = NOBODY,
+) -> Calibration:
+    """The calibration of a classifier that was fitted on all rows of a problem.
+
+    Args:
+        spec: What it was fitted as.
+        classifier: The same, fitted.
+        problem: The rows.
+        measured: A cross-validation on the same rows, which serves unless a search chose options: then the
+            folds' are not those of the classifier.
+        watch: Of a cross-validation that has to be made.
+    """
     own = own_calibration(classifier, problem)
     if own is not None:
-        return classifier, own
-    parts = out_of_fold(fixed(spec, classifier), problem)
+        return own
+    if measured is not None and classifier.chosen_config() == spec.build("classifier").config:
+        return calibration.fit(measured.scores, problem.y, n_classes=len(problem.classes))
+    parts = out_of_fold(fixed(spec, classifier), problem, watch.inner("calibration"))
     rows = np.concatenate([part.held_out for part in parts])
     scores = np.concatenate([part.scores for part in parts])
     in_order = np.argsort(rows)
-    return classifier, calibration.fit(scores[in_order], problem.y, n_classes=len(problem.classes))
+    return calibration.fit(scores[in_order], problem.y, n_classes=len(problem.classes))
 
 
 def require_training() -> None:

@@ -12,14 +12,14 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from sortilin.report._flags import TRAINED_ON, change_words, flag_words
+from sortilin.report._templates import environment, moment
 from sortilin.report.html import MAX_SHOWN
 from sortilin.results import HIGH_CONFIDENCE, MEDIUM_CONFIDENCE, Prediction, RunSummary
 
@@ -91,15 +91,7 @@ def build_page(title: str, intro: str, sections: Sequence[Section]) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("sortilin.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "count": _count, "class_name": class_name}
-    return environment
+    return environment({"percent": percent, "count": _count, "class_name": class_name})
 
 
 def percent(probability: float) -> str:
@@ -190,16 +182,7 @@ def _origin(summary: RunSummary) -> list[dict[str, str]]:
         ("Model", summary.model, ""),
         ("Task", summary.task, ""),
         ("Model checksum", checksum[:_CHECKSUM_SHOWN], checksum if len(checksum) > _CHECKSUM_SHOWN else ""),
-        ("Date", _readable_date(summary.date), summary.date),
+        ("Date", moment(summary.date), summary.date),
         ("Version", f"sortilin {summary.version}", ""),
     ]
     return [{"name": name, "value": value, "whole": whole} for name, value, whole in lines if value]
-
-
-def _readable_date(date: str) -> str:
-    try:
-        moment = datetime.fromisoformat(date)
-    except ValueError:
-        return date
-    zone = f" {moment.tzname()}" if moment.tzinfo else ""
-    return f"{moment:%Y-%m-%d %H:%M}{zone}"

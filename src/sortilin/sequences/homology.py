@@ -16,7 +16,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sortilin.errors import MissingDependencyError
 from sortilin.interfaces import OnProgress
@@ -111,6 +111,42 @@ def neighbours(
     return [sorted(hits, key=_rank) for hits in found]
 
 
+def similar_pairs(
+    sequences: Sequence[str],
+    *,
+    min_identity: float,
+    max_e_value: float = MAX_E_VALUE,
+    threads: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> Iterator[tuple[int, int]]:
+    """Pairs of sequences of which one finds the other, with enough equal residues; a pair may come twice.
+
+    The identity is that of the hit's best domain: columns with equal residues over all columns of its
+    alignment, gaps among them.
+
+    Args:
+        sequences: Cleaned sequences (20 letters and X, length >= 1).
+        min_identity: Smallest identity, 0 to 1.
+        max_e_value: Largest E-value, among all sequences.
+        threads: Queries searched at a time; None or 0 for one a core.
+        on_progress: Called after each query.
+
+    Raises:
+        MissingDependencyError: PyHMMER is not installed.
+    """
+    for query, found in enumerate(_found(sequences, sequences, max_e_value, threads, on_progress)):
+        for hit in found:
+            target = int(hit.name)
+            if target != query and _identity(hit.best_domain.alignment) >= min_identity:
+                yield min(query, target), max(query, target)
+
+
+def _identity(alignment: Any) -> float:
+    """Share of columns with equal residues; HMMER writes uncertain ones in lower case, and gaps apart."""
+    query, target = str(alignment.hmm_sequence).upper(), str(alignment.target_sequence).upper()
+    return sum(a == b for a, b in zip(query, target, strict=True)) / len(query)
+
+
 def _rank(hit: Hit) -> tuple[float, float, int]:
     return hit.e_value, -hit.score, hit.target
 
@@ -123,28 +159,42 @@ def _search(
     on_progress: OnProgress | None,
 ) -> Iterator[Iterable[Hit]]:
     """Hits of each query in turn, in no order, each target once: the best of its windows."""
+    for found in _found(queries, targets, max_e_value, threads, on_progress):
+        best: dict[int, Hit] = {}
+        for of_window in found:
+            hit = Hit(int(of_window.name), of_window.evalue, of_window.score)
+            best[hit.target] = min(best.get(hit.target, hit), hit, key=_rank)
+        yield best.values()
+
+
+def _found(
+    queries: Sequence[str],
+    targets: Sequence[str],
+    max_e_value: float,
+    threads: int | None,
+    on_progress: OnProgress | None,
+) -> Iterator[list[Any]]:
+    """PyHMMER's hits of each query in turn, of all its windows."""
     results = _window_results(queries, targets, max_e_value, threads)
     by_query = itertools.groupby(results, key=lambda result: result[0])
     for n_done, (_, windows) in enumerate(by_query, 1):
-        best: dict[int, Hit] = {}
-        for hit in itertools.chain.from_iterable(hits for _, hits in windows):
-            best[hit.target] = min(best.get(hit.target, hit), hit, key=_rank)
+        found = [hit for _, hits in windows for hit in hits]
         if on_progress is not None:
             on_progress(STAGE, n_done, len(queries))
-        yield best.values()
+        yield found
 
 
 def _window_results(
     queries: Sequence[str], targets: Sequence[str], max_e_value: float, threads: int | None
-) -> Iterator[tuple[int, list[Hit]]]:
-    """Index of the query and hits of each window of it, in the order of the queries."""
+) -> Iterator[tuple[int, Iterable[Any]]]:
+    """Index of the query and PyHMMER's hits of each window of it, in the order of the queries."""
     try:
         from pyhmmer import easel
         from pyhmmer.hmmer import phmmer
     except ImportError:
         raise MissingDependencyError("homology search", "pyhmmer", "train") from None
     if not targets:  # PyHMMER would have no E-value
-        yield from ((number, []) for number in range(len(queries)))
+        yield from ((number, ()) for number in range(len(queries)))
         return
     letters = easel.Alphabet.amino()
     block = easel.DigitalSequenceBlock(letters, _windows(targets, letters))
@@ -157,7 +207,7 @@ def _window_results(
         Z=len(targets),  # windows are not counted, so that cutting a target changes no other one's E-value
     )
     for search, top in zip(searches, found, strict=True):
-        yield int(search.name), [Hit(int(hit.name), hit.evalue, hit.score) for hit in top.reported]
+        yield int(search.name), top.reported
 
 
 def _windows(sequences: Sequence[str], letters: Alphabet) -> Iterator[DigitalSequence]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESIDUES = "ACDEFGHIKLMNPQRSTVWYX"
-PAD = 0
+PAD, UNKNOWN = 0, len(RESIDUES)
 N_TOKENS = len(RESIDUES) + 1
 """Pad is 0, residues are 1 to 20 in alphabetical order, X is 21."""
 

@@ -47,6 +47,7 @@ class Anticancer:
     }
     metric: ClassVar[str] = "mcc"
     dataset: ClassVar[str | None] = "acp"
+    blind: ClassVar[str | None] = None
     citation: ClassVar[str] = (
         "Gao S. et al. (2025), ACP-ESM2: Enhancing Anticancer Peptide Prediction With Pre-Trained Protein "
         "Language Models, doi:10.1109/TCBBIO.2025.3547952; data after Bian J. et al. (2024), ACP-ML, "

@@ -15,6 +15,7 @@ class Custom:
     aliases: ClassVar[Mapping[str, str]] = {}
     metric: ClassVar[str] = "macro_f1"
     dataset: ClassVar[str | None] = None
+    blind: ClassVar[str | None] = None
     citation: ClassVar[str] = "None: the classes and the data are yours, and so is what to cite."
     limits: ClassVar[tuple[str, ...]] = (
         "A model knows the classes that it was given, and forces every sequence into one of them.",

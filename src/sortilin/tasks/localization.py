@@ -41,6 +41,7 @@ class Localization:
     }
     metric: ClassVar[str] = "macro_f1"
     dataset: ClassVar[str | None] = "psl"
+    blind: ClassVar[str | None] = "psl-blind"
     citation: ClassVar[str] = (
         "Li M., Benchmarking Transformer-Based Embeddings for Protein Subcellular Localization: A "
         "Comparative Study of LSTMs and Protein Language Models, University College London"

@@ -17,8 +17,9 @@ import torch
 
 from sortilin import files
 from sortilin.errors import ConfigError
+from sortilin.training.config import CHECKPOINT
 
-CHECKPOINT, CURVES = "checkpoint.pt", "curves.csv"
+CURVES = "curves.csv"
 FORMAT_VERSION = 1
 
 

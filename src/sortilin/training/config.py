@@ -7,6 +7,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+CHECKPOINT = "checkpoint.pt"
+"""The file in a workspace that a run goes on from."""
+
 LOSS = "loss"
 """The validation metric that is better when it is smaller; all others are better when larger."""
 
@@ -35,7 +38,8 @@ class TrainingConfig(BaseModel):
         average: Decay of an exponential moving average of the weights, which is then what is validated
             and kept; None for the weights as they are.
         precision: "auto" takes bfloat16 where the device computes it well, and float32 elsewhere.
-        checkpoint_minutes: Save at least so often within an epoch; each epoch's end is saved too.
+        checkpoint_minutes: Save at least so often within an epoch; each epoch's end is saved too. It
+            shapes no result, so that a run with another value goes on from the same checkpoint.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,4 +60,4 @@ class TrainingConfig(BaseModel):
     class_weights: Literal["none", "balanced"] = "none"
     average: float | None = Field(default=None, gt=0, lt=1)
     precision: Precision = "auto"
-    checkpoint_minutes: PositiveFloat = 5.0
+    checkpoint_minutes: PositiveFloat = Field(default=5.0, exclude=True)

@@ -166,7 +166,8 @@ class _Run:
         told = 0.0
         for rows in batches[self.step :]:
             torch.manual_seed(self._step_seed())
-            self._set_learning_rate((self.epoch + self.step / len(batches)) / self.config.epochs)
+            middle = self.step + 0.5  # of the step: neither the first nor the last one learns nothing
+            self._set_learning_rate((self.epoch + middle / len(batches)) / self.config.epochs)
             self._train_step(rows)
             self.step += 1
             now = time.monotonic()
@@ -305,7 +306,7 @@ class _Run:
                 state["scaler"] = self.accelerator.scaler.state_dict()
             if self.average is not None:
                 state["average"] = self.average.state_dict()
-        if self.history:
+        if self.step == 0:  # first, so that a finished run never lacks its last epoch
             checkpoint.save_curves(self.watch.workspace, self.history)
         checkpoint.save(self.watch.workspace, state, self.job.identity)
         if self.step == 0:

@@ -19,10 +19,11 @@ from pydantic import (
 )
 
 from sortilin import registry
+from sortilin.component import explain
 from sortilin.errors import ConfigError, UnknownNameError
 from sortilin.evaluation import metrics
 from sortilin.experiment import ExperimentConfig
-from sortilin.experiment.config import explain, validated, yaml_text
+from sortilin.experiment.config import validated, yaml_text
 from sortilin.tuning import space as spaces
 from sortilin.tuning.space import Choices, Range
 

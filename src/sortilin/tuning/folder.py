@@ -22,6 +22,7 @@ from sortilin.errors import ConfigError, OutputError
 from sortilin.experiment.config import ExperimentConfig, to_yaml
 from sortilin.locks import FileLock
 from sortilin.report import escape, open_output
+from sortilin.training.config import CHECKPOINT
 from sortilin.tuning import config
 from sortilin.tuning import space as spaces
 from sortilin.tuning.config import Tuning
@@ -35,7 +36,6 @@ FORMAT_VERSION = 1
 _LOCK = "lock"
 _FREE = ("trials", "timeout_minutes")
 """Options that shape no trial, and may change."""
-_CHECKPOINTS = "fold-*/*.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Folder:
     def forget(self, number: int) -> None:
         """Remove the checkpoints of a trial that has ended; its curves stay."""
         with writing(self.trials):
-            for path in (self.trials / str(number)).glob(_CHECKPOINTS):
+            for path in (self.trials / str(number)).rglob(CHECKPOINT):
                 path.unlink(missing_ok=True)
 
     def _replace(self, name: str, text: str) -> None:

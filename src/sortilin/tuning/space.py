@@ -15,9 +15,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sortilin import registry
+from sortilin.component import explain
 from sortilin.errors import ConfigError, MissingDependencyError, UnknownNameError
 from sortilin.experiment import Component, presets
-from sortilin.experiment.config import explain
 
 
 class Range(BaseModel):

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from sortilin.report._html_page import class_name
+from sortilin.report._templates import environment
 from sortilin.report.benchmark import _sections
 from sortilin.report.benchmark import _words as words
 from sortilin.report.benchmark._comparison import comparison
@@ -88,15 +89,7 @@ def build(results: Results, pictures: Sequence[Picture]) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("sortilin.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": words.percent, "class_name": class_name, "count": words.count}
-    return environment
+    return environment({"percent": words.percent, "class_name": class_name, "count": words.count})
 
 
 def embedded(pictures: Sequence[Picture], budget: int = MAX_PICTURE_BYTES) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sortilin.report._templates import moment
 from sortilin.report.benchmark import _words as words
 from sortilin.report.benchmark._palette import class_colour
 from sortilin.report.benchmark._results import (
@@ -89,7 +90,7 @@ def origin(results: Results) -> list[dict[str, str]]:
         ("Metric", words.metric_name(results["metric"]), ""),
         ("Citation", data.get("citation") or "", ""),
         ("Data checksum", checksum[:_CHECKSUM_SHOWN], checksum if len(checksum) > _CHECKSUM_SHOWN else ""),
-        ("Date", words.moment(str(results.get("created") or "")), ""),
+        ("Date", moment(str(results.get("created") or "")), ""),
         ("Took", words.duration(number(results.get("seconds"))), ""),
         ("Version", f"sortilin {results['sortilin_version']}", ""),
     ]

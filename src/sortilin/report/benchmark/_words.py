@@ -6,7 +6,6 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from sortilin.errors import escape_controls
 from sortilin.report._html_page import class_name
@@ -102,16 +101,6 @@ def count(n: int, one: str, several: str = "") -> str:
 def listed(words: Sequence[str]) -> str:
     """["a", "b", "c"] → "a, b and c"."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def moment(date: str) -> str:
-    """An ISO date to the minute; anything else as it is."""
-    try:
-        when = datetime.fromisoformat(date)
-    except ValueError:
-        return date
-    zone = f" {when.tzname()}" if when.tzinfo else ""
-    return f"{when:%Y-%m-%d %H:%M}{zone}"
 
 
 def label(name: str) -> str:

@@ -1,0 +1,55 @@
+"""A variant by name with its options, as configurations have it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sortilin import registry
+from sortilin.errors import ConfigError
+
+
+class Component(BaseModel):
+    """A registered variant and its options.
+
+    Attributes:
+        name: Its registered name.
+        options: Passed to the variant's own Config, which refuses what it does not know.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    options: dict[str, Any] = {}
+
+    def resolved(self, kind: str) -> tuple[Any, Any]:
+        """The variant's class, and its configuration.
+
+        Raises:
+            UnknownNameError: No variant of this kind has the name.
+            ConfigError: An option is unknown or its value not allowed.
+        """
+        variant = registry.get(kind, self.name)
+        try:
+            return variant, variant.Config(**self.options)
+        except ValidationError as error:
+            raise ConfigError(f"{kind} '{self.name}': {explain(error)}") from None
+
+    def build(self, kind: str) -> Any:
+        """The variant, configured; see `resolved`."""
+        variant, config = self.resolved(kind)
+        return variant(config)
+
+
+def explain(error: ValidationError) -> str:
+    """A validation error in one line: where, what was found, what is allowed."""
+    faults = []
+    for fault in error.errors():
+        message = fault["msg"].removeprefix("Value error, ")
+        if not fault["loc"]:  # of the whole, which stands nowhere and is too long to be shown
+            faults.append(message)
+            continue
+        where = ".".join(str(part) for part in fault["loc"])
+        found = "" if fault["type"] == "missing" else f" (found {fault['input']!r})"
+        faults.append(f"{where}: {message}{found}")
+    return "; ".join(faults)

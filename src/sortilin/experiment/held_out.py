@@ -1,0 +1,94 @@
+"""How sure the figures of held-out predictions are, and whether their probabilities mean what they say.
+
+Both are of all held-out folds together. Intervals are those of `evaluation.intervals`.
+
+Axis letters: N sequences, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sortilin import registry
+from sortilin.evaluation import calibration, intervals, metrics
+from sortilin.experiment.outcome import Outcome
+from sortilin.interfaces import DoubleArray, IntArray
+
+Interval = tuple[float, float]
+
+METRICS = ("macro_f1", "accuracy", "roc_auc", "precision", "recall", "mcc")
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """How well probabilities agree with what came true.
+
+    Attributes:
+        ece: Expected calibration error.
+        ece_interval: Its bootstrap interval.
+        brier: Brier score.
+        log_loss: Logarithmic loss.
+        bins: Of each filled bin of the predicted class's probability: sequences, their mean probability, and
+            the share that is right.
+    """
+
+    ece: float
+    ece_interval: Interval
+    brier: float
+    log_loss: float
+    bins: tuple[tuple[int, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Intervals and calibration of the held-out predictions.
+
+    Attributes:
+        intervals: Metric → interval.
+        per_class: Class → metric → interval.
+        before: The classifier's own scores as probabilities; None where they are none.
+        after: The calibrated probabilities, each calibrated without its own fold.
+    """
+
+    intervals: Mapping[str, Interval]
+    per_class: Mapping[str, Mapping[str, Interval]]
+    before: Reliability | None
+    after: Reliability
+
+
+def held_out(outcome: Outcome) -> HeldOut:
+    """What is known of the held-out predictions of all the model's folds together."""
+    folds, labelled = outcome.rows[0].cross_validation, outcome.data
+    y, classes, seed = labelled.y, labelled.classes, outcome.config.seed
+    after = _reliability(folds.probabilities, y, classes, seed)
+    found = intervals.bootstrap(y, folds.probabilities, classes, seed=seed, metrics=METRICS)
+    found["ece"] = after.ece_interval
+    per_class = intervals.bootstrap_per_class(y, folds.probabilities, classes, seed=seed)
+    if len(classes) == 2:
+        negative, positive = (per_class[name]["recall"] for name in classes)
+        found |= {"sensitivity": positive, "specificity": negative}
+    are_logits = len(classes) == 2 or _gives_log_odds(outcome)
+    raw = calibration.uncalibrated(folds.scores, len(classes)) if are_logits else None
+    return HeldOut(
+        intervals=found,
+        per_class=per_class,
+        before=None if raw is None else _reliability(raw, y, classes, seed),
+        after=after,
+    )
+
+
+def _reliability(table: DoubleArray, y: IntArray, classes: Sequence[str], seed: int) -> Reliability:
+    """Of (N, C) probabilities and (N,) classes."""
+    return Reliability(
+        ece=metrics.expected_calibration_error(y, table),
+        ece_interval=intervals.bootstrap(y, table, classes, seed=seed, metrics=["ece"])["ece"],
+        brier=metrics.brier_score(y, table),
+        log_loss=metrics.log_loss(y, table),
+        bins=tuple(metrics.reliability(y, table)),
+    )
+
+
+def _gives_log_odds(outcome: Outcome) -> bool:
+    """Whether scores of more than two classes are logits; those of an SVM compare classes in pairs."""
+    return bool(registry.get("classifier", outcome.config.classifier.name).gives_log_odds)

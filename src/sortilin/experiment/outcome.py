@@ -1,0 +1,70 @@
+"""Everything that an experiment finds, as frozen records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sortilin.experiment.config import ExperimentConfig
+from sortilin.experiment.data import LabelledSet
+from sortilin.experiment.grouped import Grouped
+from sortilin.experiment.validate import CrossValidation
+from sortilin.results import Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model measured on the splits of an experiment.
+
+    Attributes:
+        model: What stands in the table ("svm on paper71").
+        holdout: Evaluation of the hold-out; None if there is none.
+        cross_validation: The folds.
+        chosen: What the hold-out's fit chose by itself.
+    """
+
+    model: str
+    holdout: Evaluation | None
+    cross_validation: CrossValidation
+    chosen: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """A test set scored with the final model.
+
+    Attributes:
+        name: Source, as given.
+        part: "whole", or what is left of it without training sequences.
+        evaluation: The scores.
+    """
+
+    name: str
+    part: str
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything an experiment found.
+
+    Attributes:
+        config: What was run.
+        data: What it was trained on.
+        n_repeats: Sequences that stood in the data more than once, and were left out.
+        rows: The model first, then the baselines.
+        tests: Test sets, each whole and without training sequences.
+        chosen: What the final fit chose by itself.
+        seconds: Wall time of the whole run.
+        grouped: The model on folds that split no group of homologues; None if that was not asked for.
+    """
+
+    config: ExperimentConfig
+    data: LabelledSet
+    n_repeats: int
+    rows: tuple[Row, ...]
+    tests: tuple[TestResult, ...]
+    chosen: Mapping[str, Any]
+    seconds: float
+    grouped: Grouped | None = None

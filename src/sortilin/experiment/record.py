@@ -1,0 +1,126 @@
+"""What a model folder says of itself beside the card: `model.json` and `metrics.json`, as plain values."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import sortilin
+from sortilin.evaluation import intervals
+from sortilin.evaluation.calibration import METHOD
+from sortilin.experiment.grouped import Grouped
+from sortilin.experiment.held_out import HeldOut, Reliability
+from sortilin.experiment.inputs import Inputs
+from sortilin.experiment.outcome import Outcome
+from sortilin.experiment.validate import CrossValidation
+from sortilin.interfaces import Classifier
+
+DECIMALS = 4
+ASIDE = "rows set aside from training"
+"""What a fit is calibrated on that keeps rows from learning."""
+
+
+def description(outcome: Outcome, inputs: Inputs, classifier: Classifier) -> dict[str, Any]:
+    """The content of `model.json`, without what `artifact.write` adds."""
+    config, labelled = outcome.config, outcome.data
+    lengths = [len(s) for s in labelled.sequences]
+    first = outcome.rows[0].cross_validation
+    return {
+        "sortilin_version": sortilin.__version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "task": config.task,
+        "classes": list(labelled.classes),
+        **inputs.description(classifier),
+        "classifier": {
+            "name": config.classifier.name,
+            "config": config.classifier.options,
+            "chosen": dict(outcome.chosen),
+        },
+        "calibration": {
+            "method": METHOD,
+            "fitted_on": f"{config.folds}-fold held-out scores" if classifier.set_aside() is None else ASIDE,
+        },
+        "training_data": {
+            "name": labelled.name,
+            "n": len(labelled),
+            "classes": labelled.class_counts,
+            "lengths": [min(lengths), max(lengths)],
+            "sha256": labelled.fingerprint,
+            "citation": labelled.citation,
+        },
+        "seed": config.seed,
+        "metrics": {
+            "split": f"stratified {config.folds}-fold cross-validation, seed {config.seed}",
+            **{name: round(first.mean(name), DECIMALS) for name in first.pooled.metrics},
+        },
+    }
+
+
+def measurements(outcome: Outcome, found: HeldOut) -> dict[str, Any]:
+    """The content of `metrics.json`: folds, hold-out, tests, intervals, calibration, time and machine."""
+    return {
+        "seconds": round(outcome.seconds, 1),
+        "machine": {"python": platform.python_version(), "system": platform.platform(terse=True)},
+        "rows": [
+            {
+                "model": row.model,
+                "holdout": row.holdout and _plain(asdict(row.holdout)),
+                "holdout_chosen": dict(row.chosen),
+                **_folds(row.cross_validation),
+            }
+            for row in outcome.rows
+        ],
+        "grouped": outcome.grouped and _grouped(outcome.grouped),
+        "held_out": _plain(_held_out(found)),
+        "tests": [{"name": t.name, "part": t.part, **_plain(asdict(t.evaluation))} for t in outcome.tests],
+    }
+
+
+def _folds(measured: CrossValidation) -> dict[str, Any]:
+    return {
+        "folds": [_plain(asdict(fold)) for fold in measured.folds],
+        "folds_chosen": list(measured.chosen),
+        "pooled": _plain(asdict(measured.pooled)),
+    }
+
+
+def _grouped(found: Grouped) -> dict[str, Any]:
+    return {
+        "tool": found.groups.tool,
+        "n_groups": found.groups.n,
+        "largest_group": found.groups.largest,
+        **_folds(found.cross_validation),
+    }
+
+
+def _held_out(found: HeldOut) -> dict[str, Any]:
+    return {
+        "level": intervals.LEVEL,
+        "resamples": intervals.N_RESAMPLES,
+        "intervals": found.intervals,
+        "per_class": found.per_class,
+        "calibration": {
+            "before": found.before and _reliability(found.before),
+            "after": _reliability(found.after),
+        },
+    }
+
+
+def _reliability(values: Reliability) -> dict[str, Any]:
+    bins = [{"n": n, "probability": probability, "right": right} for n, probability, right in values.bins]
+    return {**asdict(values), "bins": bins}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers rounded, NaN as None, tuples as lists: what JSON has."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return round(value, DECIMALS) if math.isfinite(value) else None
+    return value

@@ -1,0 +1,166 @@
+"""Groups of homologues: what must stand on one side of a split, if the other side is to say something of it.
+
+Two sequences are linked if one finds the other at an E-value of at most 0.001 with 30 % or more equal
+residues. MMseqs2 searches where it is installed, else phmmer. The two need not agree: they score, filter and
+align in other ways. Among 1,243 proteins of the localization data MMseqs2 left 1,047 groups and phmmer 1,020.
+
+An E-value says little of a peptide, whose own copy may score no higher than chance. So peptides are also
+linked by identity over the shorter one (see `peptides`).
+
+A group is all that hangs together by links. Two of its members need not be alike: proteins that share
+domains in turn make long chains and large groups.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sortilin.errors import ConfigError
+from sortilin.interfaces import IntArray, OnProgress
+from sortilin.sequences import homology, mmseqs, peptides
+
+MIN_IDENTITY = 0.3
+"""Equal residues in the alignment of two homologues; below lies the twilight zone (Rost 1999).
+
+doi:10.1093/protein/12.2.85
+"""
+
+Pairs = Iterable[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Which sequences belong together.
+
+    Attributes:
+        labels: (N,) group of each sequence, counted from 0 in the order of their first members.
+        tool: What compared them, with versions.
+    """
+
+    labels: IntArray
+    tool: str
+
+    @property
+    def n(self) -> int:
+        """Number of groups."""
+        return len(np.unique(self.labels))
+
+    @property
+    def largest(self) -> int:
+        """Sequences in the largest group; 0 if there is none."""
+        return int(np.bincount(self.labels).max(initial=0))
+
+
+def groups(
+    sequences: Sequence[str],
+    *,
+    min_identity: float = MIN_IDENTITY,
+    min_identity_short: float = peptides.MIN_IDENTITY,
+    max_e_value: float = homology.MAX_E_VALUE,
+    threads: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> Groups:
+    """Groups of homologues; equal sequences are always in one.
+
+    The order of the sequences changes nothing but the numbers of the groups.
+
+    Args:
+        sequences: N cleaned sequences (20 letters and X, length >= 1).
+        min_identity: Smallest share of equal residues in an alignment with a good E-value, 0 to 1.
+        min_identity_short: Smallest share of the shorter peptide's residues, 0 to 1.
+        max_e_value: Largest E-value of a homologue.
+        threads: Threads of the search; None or 0 for one a core.
+        on_progress: Called as (stage, done, total).
+
+    Raises:
+        ConfigError: An identity is not between 0 and 1, or the E-value not above 0.
+        MissingDependencyError: Neither MMseqs2 nor PyHMMER is there, or PyOpal is not and there are
+            peptides.
+        SortilinError: MMseqs2 failed.
+    """
+    _check(min_identity, min_identity_short, max_e_value)
+    distinct = sorted(set(sequences))  # one order for all, so that no tool can depend on it
+    tools, links = [], []
+    has_peptides = sum(len(sequence) <= peptides.MAX_RESIDUES for sequence in distinct) > 1
+    if has_peptides:
+        peptides.require()  # before the long search
+    if len(distinct) > 1:
+        pairs, tool = _homologues(distinct, min_identity, max_e_value, threads, on_progress)
+        links.append(pairs)
+        tools.append(tool)
+    if has_peptides:
+        links.append(
+            peptides.similar_pairs(distinct, min_identity=min_identity_short, on_progress=on_progress)
+        )
+        tools.append(f"Opal (PyOpal {_version('pyopal')})")
+    group = dict(zip(distinct, _connected(len(distinct), links), strict=True))
+    return Groups(_numbered([group[sequence] for sequence in sequences]), " and ".join(tools))
+
+
+def _check(min_identity: float, min_identity_short: float, max_e_value: float) -> None:
+    for name, value in (("min_identity", min_identity), ("min_identity_short", min_identity_short)):
+        if not 0 <= value <= 1:
+            raise ConfigError(f"{name} is {value}; allowed: 0 to 1")
+    if not max_e_value > 0:
+        raise ConfigError(f"max_e_value is {max_e_value}; allowed: above 0")
+
+
+def _homologues(
+    sequences: Sequence[str],
+    min_identity: float,
+    max_e_value: float,
+    threads: int | None,
+    on_progress: OnProgress | None,
+) -> tuple[Pairs, str]:
+    """Pairs of homologues, and what found them."""
+    program = mmseqs.find()
+    if program is None:
+        in_process = homology.similar_pairs(
+            sequences,
+            min_identity=min_identity,
+            max_e_value=max_e_value,
+            threads=threads,
+            on_progress=on_progress,
+        )
+        return in_process, f"phmmer (PyHMMER {_version('pyhmmer')})"
+    tell = on_progress or (lambda _stage, _done, _total: None)
+    tool = f"MMseqs2 {mmseqs.version(program)}"
+    tell(homology.STAGE, 0, 1)
+    found = mmseqs.similar_pairs(
+        program, sequences, min_identity=min_identity, max_e_value=max_e_value, threads=threads
+    )
+    pairs = list(found)
+    tell(homology.STAGE, 1, 1)
+    return pairs, tool
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # the search itself says that it is missing
+        return "unknown"
+
+
+def _connected(n: int, links: Iterable[Pairs]) -> list[int]:
+    """A member of each one's group, the same for all of the group (union-find)."""
+    above = list(range(n))
+
+    def root(node: int) -> int:
+        while above[node] != node:
+            above[node] = node = above[above[node]]
+        return node
+
+    for pairs in links:
+        for first, second in pairs:
+            above[root(first)] = root(second)
+    return [root(node) for node in range(n)]
+
+
+def _numbered(names: Sequence[int]) -> IntArray:
+    """0 for the first name, 1 for the next new one, ..."""
+    number: dict[int, int] = {}
+    return np.array([number.setdefault(name, len(number)) for name in names], dtype=np.int64)
