@@ -21,12 +21,13 @@ from sortilin.experiment import read_config, run
 CONFIGS = Path(__file__).parents[1] / "configs"
 LOCALIZATION, ANTICANCER = "localization-svm", "anticancer"
 MIN_SVM_MACRO_F1 = 0.65
-MIN_TEST1_MCC = 0.74
+MIN_TEST1_MCC = 0.82
 PUBLISHED_SVM = ("SVM, paper 1 (one validation split)", 0.658)
 PUBLISHED_ACP = {
     "test1": (("ACP-ML", 0.770), ("ACP-ESM2", 0.825)),
     "test2": (("ACP-ML", 0.843), ("ACP-ESM2", 0.950)),
 }
+PUBLISHED_ACP_HARD = 0.51
 
 
 def measured(runs: Path, name: str) -> dict[str, Any]:
@@ -55,15 +56,21 @@ def localization(figures: dict[str, Any]) -> Iterator[bool]:
 
 
 def anticancer(figures: dict[str, Any]) -> Iterator[bool]:
-    """Paper 2's test sets: whole, and without what Train holds."""
-    print("\nanticancer, MCC (everything chosen on Train)")
-    for test in figures["tests"]:
+    """Paper 2's test sets by its question: whole, and without what Train holds; AntiCP 2.0's by its own."""
+    print("\nanticancer or neither, MCC (everything chosen on training data)")
+    first, second = figures["questions"]
+    for test in first["tests"]:
         label = f"ours, {test['name']}, {test['part']}"
         print(f"{label:62} {test['metrics']['mcc']:.3f}  n = {test['n']}")
     for split, rows in PUBLISHED_ACP.items():
         for model, value in rows:
             print(f"{f'{model}, {split}, whole (published)':62} {value:.3f}")
-    test1 = next(test for test in figures["tests"] if test["name"] == "acp:test1")
+    print("\nanticancer or only antimicrobial, MCC")
+    for row in second["folds"]:
+        label = f"ours, {row['model']}, {row['folds_of']}"
+        print(f"{label:62} {row['pooled']['metrics']['mcc']:.3f}  n = {row['pooled']['n']}")
+    print(f"{'AntiCP 2.0, its own random test set (published)':62} {PUBLISHED_ACP_HARD:.3f}")
+    test1 = next(test for test in first["tests"] if test["name"] == "acp:test1")
     yield bar("Test1", test1["metrics"]["mcc"], MIN_TEST1_MCC)
 
 

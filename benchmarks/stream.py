@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,20 +27,24 @@ ALLOWED_GROWTH = 1.10
 _BLOCK = 20_000
 
 
-def write_fasta(path: Path, n: int, mean_length: int) -> None:
+def random_sequences(n: int, mean_length: int) -> Iterator[str]:
     """Random sequences of at least 5 residues; the same for the same arguments."""
     rng = np.random.default_rng(0)
     letters = np.frombuffer(LETTERS.encode(), dtype=np.uint8)
     frequency = np.array(PERCENT) / sum(PERCENT)
+    for start in range(0, n, _BLOCK):
+        lengths = np.maximum(rng.gamma(2.0, mean_length / 2.0, min(_BLOCK, n - start)).astype(int), 5)
+        text = rng.choice(letters, size=int(lengths.sum()), p=frequency).tobytes().decode()
+        place = 0
+        for length in lengths.tolist():
+            yield text[place : place + length]
+            place += length
+
+
+def write_fasta(path: Path, n: int, mean_length: int) -> None:
+    """Random sequences with ids seq0, seq1, ..."""
     with path.open("w") as file:
-        for start in range(0, n, _BLOCK):
-            count = min(_BLOCK, n - start)
-            lengths = np.maximum(rng.gamma(2.0, mean_length / 2.0, count).astype(int), 5)
-            text = rng.choice(letters, size=int(lengths.sum()), p=frequency).tobytes().decode()
-            place = 0
-            for i, length in enumerate(lengths.tolist()):
-                file.write(f">seq{start + i}\n{text[place : place + length]}\n")
-                place += length
+        file.writelines(f">seq{i}\n{s}\n" for i, s in enumerate(random_sequences(n, mean_length)))
 
 
 def measure(fasta: Path, model: str) -> tuple[float, float]:

@@ -31,6 +31,7 @@ NOT_IN_BASE = (
     "pyarrow",
     "pyhmmer",
     "tensorboard",
+    "transformers",
 )
 
 REFUSE_NETWORK = """\

@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 import tiny
-from sortilin import artifact, registry
+from sortilin import artifact, predictor, registry
+from sortilin.classifiers import ensemble as ensembles
 from sortilin.component import Component
 from sortilin.errors import ConfigError, ModelFolderError, UnknownNameError
 from sortilin.evaluation.calibration import log_softmax, softmax
@@ -125,6 +126,41 @@ def test_neighbours_of_a_training_sequence_are_the_others(monkeypatch: pytest.Mo
     assert (itself.reshape(len(x), 3, 3)[:, :, 0].argmax(axis=1) == y).all()
 
 
+def test_a_stranger_is_learned_from_beside_each_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    boosting = registry.get("classifier", "boosting")
+    real = boosting.fit
+
+    def fit(this: Any, x: Any, y: IntArray, **options: Any) -> None:
+        seen.append((x, y))
+        real(this, x, y, **options)
+
+    monkeypatch.setattr(boosting, "fit", fit)
+    x, y = labelled()
+    x, y = np.append(x, x[0] * 2), np.append(y, y[0])  # one has a near relative
+    ensemble = made([TREES], neighbours=True, strangers=True)
+    ensemble.fit(x, y, n_classes=3, seed=4)
+    ((table, classes),) = seen
+    n, own = ensemble._neighbours.n_columns, np.arange(len(x))
+    both = table[:, -n:].reshape(2, len(x), n)
+    bits = ensembles.STRANGE_BITS
+    expected = ensemble._neighbours.features_of_strangers(list(x), own=own, most_bits=bits)
+    assert np.array_equal(both, expected)
+    assert np.array_equal(classes, np.tile(y, 2))
+    assert np.array_equal(table[: len(x), :-n], table[len(x) :, :-n])
+    assert both[0].reshape(len(x), 3, 3)[:, :, 0].max() > np.log1p(bits)
+    assert both[1].reshape(len(x), 3, 3)[:, :, 0].max() <= np.log1p(bits) + 1e-6
+
+
+def test_a_network_learns_from_each_sequence_once() -> None:
+    x, y = labelled()
+    once, twice = (made([NETWORK, TREES], neighbours=True, strangers=s) for s in (False, True))
+    for ensemble in (once, twice):
+        ensemble.fit(x, y, n_classes=3, seed=4)
+    first, second = (ensemble._members[0].scores(x) for ensemble in (once, twice))
+    assert np.array_equal(first, second)
+
+
 @pytest.mark.parametrize(
     ("members", "options", "message"),
     [
@@ -142,6 +178,12 @@ def test_neighbours_of_a_training_sequence_are_the_others(monkeypatch: pytest.Mo
         ),
         ([{"classifier": {"name": "ensemble"}}], {}, "an ensemble is no member of an ensemble"),
         ([NETWORK], {"neighbours": True}, "neighbours: true follows features"),
+        ([TREES], {"strangers": True}, "set neighbours: true as well"),
+        (
+            [{**TREES, "classifier": {"name": "calibrated"}}],
+            {"neighbours": True, "strangers": True},
+            "'calibrated' may split its rows; allowed with features: boosting",
+        ),
         (
             [{"features": {"name": "targeting"}, "classifier": {"name": "svm"}}],
             {},
@@ -196,6 +238,15 @@ def test_folder_predicts_what_it_was_measured_on_alone_and_in_a_batch(served: Pr
     truth = [label for label, _ in tiny.labelled(7, 10)]
     found = [served.classes[c] for c in table.argmax(axis=1)]
     assert np.mean([a == b for a, b in zip(truth, found, strict=True)]) > 0.7
+
+
+def test_number_of_threads_changes_no_bit(served: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictor, "MAX_BATCH_SEQUENCES", 7)
+    sequences = tiny.random_sequences(3, 60, shortest=1, longest=200)
+    expected = served.predict_proba(sequences).tolist()
+    for threads in (2, 4):
+        found = load(served.model.path, threads=threads).predict_proba(sequences)
+        assert found.tolist() == expected
 
 
 def test_folder_says_what_is_read(served: Predictor) -> None:

@@ -19,7 +19,7 @@ from torch import nn
 
 import sortilin
 import tiny
-from sortilin import graph_inputs, registry
+from sortilin import graph_inputs, predictor, registry
 from sortilin.artifact import ModelFolder
 from sortilin.classifiers import _network, neural
 from sortilin.errors import ConfigError, LabelError, ModelFolderError, UnknownNameError
@@ -502,9 +502,21 @@ def test_size_of_padded_batches_changes_nothing(served: Served, monkeypatch: pyt
     sequences = mixed()
     table, weights = served.predictor.predict_proba(sequences), served.predictor.attention(sequences)
     monkeypatch.setattr(graph_inputs, "_PADDED_POSITIONS", 70)
+    monkeypatch.setattr(graph_inputs, "_LEAST_ROWS", 1)
     assert served.predictor.predict_proba(sequences) == pytest.approx(table, abs=1e-5)
     for found, expected in zip(served.predictor.attention(sequences), weights, strict=True):
         assert found == pytest.approx(expected, abs=1e-6, nan_ok=True)
+
+
+def test_number_of_threads_changes_no_bit(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictor, "MAX_BATCH_SEQUENCES", 4)
+    sequences = mixed()
+    table, weights = served.predictor.predict_proba(sequences), served.predictor.attention(sequences)
+    for threads in (2, 4):
+        model = sortilin.load(served.folder.path, threads=threads)
+        assert model.predict_proba(sequences).tolist() == table.tolist()
+        for found, expected in zip(model.attention(sequences), weights, strict=True):
+            assert np.array_equal(found, expected, equal_nan=True)
 
 
 def test_calibration_is_fitted_on_the_rows_set_aside(served: Served) -> None:

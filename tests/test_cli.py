@@ -32,7 +32,7 @@ PROTEINS, PEPTIDES = EXAMPLES / "proteins.fasta", EXAMPLES / "peptides.fasta"
 COLUMNS = {
     "localization": "id length prediction probability confidence "
     "p_cytosol p_secreted p_mitochondrion p_nucleus flags",
-    "anticancer": "id length prediction probability confidence p_not_anticancer p_anticancer flags",
+    "anticancer": "id length prediction probability confidence p_neither p_antimicrobial p_anticancer flags",
 }
 COMMAND = [sys.executable, "-c", "from sortilin.cli.main import main; main()"]
 PATIENCE_S = 60
@@ -174,7 +174,7 @@ def test_ending_chooses_the_format_and_the_rest_stands_beside(
     out = tmp_path / f"out.{ending}"
     code, stdout, err = run("predict", PEPTIDES, "-m", "anticancer", "-o", out)
     assert (code, stdout) == (0, "")
-    assert err.startswith(f"{out}: 12 predicted (not_anticancer ")
+    assert err.startswith(f"{out}: 17 predicted (neither ")
     assert listing(tmp_path) == [out.name, f"{out.name}.meta.json"]
     magic = {"tsv": b"id\t", "tsv.gz": b"\x1f\x8b", "jsonl": b'{"id"', "html": b"<!", "parquet": b"PAR1"}
     assert out.read_bytes().startswith(magic[ending])
@@ -196,6 +196,18 @@ def test_standard_output_gets_what_a_file_gets(format_name: str, tmp_path: Path,
 def test_standard_input_is_read(run: Terminal) -> None:
     from_file = run("predict", PEPTIDES, "-m", "anticancer")
     assert run("predict", "-", "-m", "anticancer", stdin=PEPTIDES.read_bytes()) == from_file
+
+
+@pytest.mark.parametrize("threads", [["--threads", 1], ["--threads", 3], []])
+def test_number_of_threads_changes_no_row(
+    threads: list[object], run: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fasta = tmp_path / "many.fasta"
+    sequences = tiny.random_sequences(2, 60, shortest=5, longest=900)
+    fasta.write_text("".join(f">p{n}\n{sequence}\n" for n, sequence in enumerate(sequences)))
+    expected = run("predict", fasta, "--format", "jsonl", "--threads", 1)
+    monkeypatch.setattr("sortilin.predictor.MAX_BATCH_RESIDUES", 2_000)
+    assert run("predict", fasta, "--format", "jsonl", *threads) == expected
 
 
 def test_table_as_input_is_read(tmp_path: Path, run: Terminal) -> None:
@@ -436,10 +448,10 @@ def test_datasets_list_names_all(run: Terminal, tmp_path: Path, monkeypatch: pyt
     assert code == 0
     lines = [line.split("\t") for line in out.splitlines()]
     assert [(line[0], line[2]) for line in lines] == [
-        (name, "missing from SORTILIN_DATA_DIR") for name in ("psl", "psl-blind", "acp", "acp-ml")
+        (name, "missing from SORTILIN_DATA_DIR") for name in ("psl", "psl-blind", "acp", "acp-ml", "acp-hard")
     ]
     long = run("datasets", "list", "--long").out
-    assert long.count("    licence:") == long.count("    cite:") == 4
+    assert long.count("    licence:") == long.count("    cite:") == 5
     assert str(tmp_path / "psl") in long
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from sortilin.sequences import SequenceRecord, read_sequences
-from sortilin.tasks.anticancer import Anticancer
+from sortilin.tasks.activity import Activity
 from sortilin.tasks.localization import Localization
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-CLASSES = {"proteins.fasta": Localization.classes, "peptides.fasta": Anticancer.classes}
+CLASSES = {"proteins.fasta": Localization.classes, "peptides.fasta": Activity.classes}
 RESIDUES = set("ACDEFGHIKLMNPQRSTVWY")
 CHANGED = {"P07203": ("U>C:1",)}
 """A selenoprotein, so that the demo shows what the residue policy says."""

@@ -604,7 +604,7 @@ def test_dataset_without_labels_is_refused(shared_data: Path, monkeypatch: pytes
     ("data", "error", "message"),
     [
         ((), ConfigError, "task 'custom' has no data of its own: give labelled files with --data"),
-        (("acp", "psl"), ConfigError, "one dataset or files, not both; found acp, psl"),
+        (("psl", "no.csv"), ConfigError, "datasets or files, not both; found psl, no.csv"),
         (
             ("psl:train",),
             DatasetError,

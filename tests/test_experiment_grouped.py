@@ -19,6 +19,7 @@ from sortilin.experiment.data import LabelledSet
 from sortilin.interfaces import IntArray
 from sortilin.sequences import clusters, mmseqs
 from sortilin.sequences.clusters import Groups
+from sortilin.sequences.relatives import Pair, Pairs, Relatives
 from test_experiment import TRAINING, Spy, _rows, config, problem, refused, spec  # noqa: F401 - fixtures
 from test_sequences_clusters import mutated
 
@@ -29,9 +30,27 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def groups(sequences: Any, **_: Any) -> Groups:
         row = {sequence: n for n, (_, sequence) in enumerate(TRAINING)}
-        return Groups(np.array([row[s] // 9 * 3 + row[s] % 3 for s in sequences]), "a search 1.0")
+        numbers = [row[s] for s in sequences]
+        labels = np.array([n // 9 * 3 + n % 3 for n in numbers])
+        return Groups(labels, "a search 1.0", family_members(numbers, labels))
 
     monkeypatch.setattr(clusters, "groups", groups)
+
+
+def family_members(numbers: list[int], labels: IntArray) -> Relatives:
+    """Each member of a group is like the others of it, the more the nearer their numbers are."""
+    pairs = [
+        Pair(a, b, 50, round(0.95 - 0.1 * (abs(numbers[a] - numbers[b]) // 3), 2), 1e-9)
+        for a in range(len(numbers))
+        for b in range(a + 1, len(numbers))
+        if labels[a] == labels[b]
+    ]
+    return Relatives(np.arange(len(numbers)), Pairs.of(pairs).ranked())
+
+
+def labelled_groups(labels: Any) -> Groups:
+    """Groups without any pair."""
+    return Groups(np.array(labels), "x", Relatives.none(len(labels)))
 
 
 def unsplit(folds: IntArray, groups: IntArray) -> bool:
@@ -68,7 +87,7 @@ def test_scores_of_a_fold_come_from_a_fit_without_its_groups(
     groups = np.arange(60) // 3
     folds = tuple(validate.grouped_folds(problem.y, groups, 4, 3))
     spy = Spy(monkeypatch, spec.name)
-    grouping = grouped.Grouping(Groups(groups, "x"), folds)
+    grouping = grouped.Grouping(labelled_groups(groups), folds)
     measured = grouped.cross_validate(spec, problem, grouping).cross_validation
     assert unsplit(measured.fold, groups)
     assert len(spy.fits) == len(spy.scored_after_fit) == 4
@@ -153,7 +172,7 @@ def test_class_in_too_few_groups_is_named(tmp_path: Path, monkeypatch: pytest.Mo
 
     def groups(sequences: Any, **_: Any) -> Groups:
         number = {sequence: n for n, (_, sequence) in enumerate(rows)}
-        return Groups(np.array([min(number[s], 61) for s in sequences]), "x")
+        return labelled_groups([min(number[s], 61) for s in sequences])
 
     monkeypatch.setattr(clusters, "groups", groups)
     message = refused(config(data, homology=True), tmp_path / "out", LabelError)
@@ -175,7 +194,7 @@ def test_class_in_too_few_groups_is_named(tmp_path: Path, monkeypatch: pytest.Mo
 def test_groups_that_cannot_be_dealt_out_are_named(groups: list[int], message: str) -> None:
     labelled = LabelledSet("x", tuple("ACDEFGHI"), np.repeat([0, 1], 4), ("a", "b"))
     with pytest.raises(LabelError) as caught:
-        grouped.folds(labelled, Groups(np.array(groups), "x"), 2, 0)
+        grouped.folds(labelled, labelled_groups(groups), 2, 0)
     assert str(caught.value).startswith(message)
 
 
@@ -184,12 +203,12 @@ def test_fold_that_lacks_a_class_all_the_same_is_refused(monkeypatch: pytest.Mon
     uneven = [(np.array([0, 1, 2, 4]), np.array([3, 5, 6, 7])), (np.array([3, 5, 6, 7]), np.array([0, 1, 2]))]
     monkeypatch.setattr(validate, "grouped_folds", lambda *_: uneven)
     with pytest.raises(LabelError, match="class 'b': its 4 sequences in x stand in 4 groups of homologues"):
-        grouped.folds(labelled, Groups(np.arange(8), "x"), 2, 0)
+        grouped.folds(labelled, labelled_groups(range(8)), 2, 0)
 
 
 def test_class_of_which_one_family_takes_nearly_all_is_refused() -> None:
     labelled = LabelledSet("x", tuple("ACDEFGHIKLMN"), np.repeat([0, 1], 6), ("a", "b"))
-    groups = Groups(np.array([0, 1, 2, 3, 4, 5, 6, 6, 6, 6, 6, 7]), "x")
+    groups = labelled_groups([0, 1, 2, 3, 4, 5, 6, 6, 6, 6, 6, 7])
     with pytest.raises(
         LabelError, match=r"class 'b': so many of its 6 .* leaves 1 to train on, fewer than the 2"
     ):

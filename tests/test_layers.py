@@ -17,6 +17,7 @@ FOUNDATION = {
     "files",
     "interfaces",
     "locks",
+    "pool",
     "registry",
     "results",
     "seeding",

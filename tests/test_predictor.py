@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import pytest
 
 import sortilin
 import tiny
-from sortilin import predictor
+from sortilin import device, predictor
 from sortilin.errors import (
+    ConfigError,
     DuplicateIdError,
     FormatError,
     InputError,
@@ -28,8 +30,9 @@ from sortilin.sequences import SequenceRecord, read_sequences
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 MELITTIN = "GIGAVLKVLTTGLPALISWIKRKRQQ"  # in the training data of the anticancer model
+TASKS = {"anticancer": "activity", "localization": "localization"}
 CLASSES = {
-    "anticancer": ("not_anticancer", "anticancer"),
+    "anticancer": ("neither", "antimicrobial", "anticancer"),
     "localization": ("cytosol", "secreted", "mitochondrion", "nucleus"),
 }
 SAME = 1e-5
@@ -62,7 +65,7 @@ def test_bundled_models_are_the_two() -> None:
 def test_classes_are_those_of_the_task(model: Predictor) -> None:
     assert model.classes == CLASSES[model.name]
     assert model.classes_.tolist() == list(model.classes)
-    assert model.task == model.name
+    assert model.task == TASKS[model.name]
 
 
 def test_record_says_what_the_probabilities_say(model: Predictor, sequences: list[str]) -> None:
@@ -180,9 +183,152 @@ def test_records_of_the_readme() -> None:
     assert isinstance(found, sortilin.Prediction)
 
 
-def test_number_of_threads_changes_nothing(sequences: list[str], localization: Predictor) -> None:
-    one = sortilin.load("localization", threads=1)
-    assert one.predict_proba(sequences) == pytest.approx(localization.predict_proba(sequences), abs=SAME)
+# --- several threads
+
+
+@pytest.fixture(scope="module")
+def mixed() -> list[SequenceRecord]:
+    """Sequences of many lengths, in no order of length."""
+    lengths = [5, 3_500, 1, 300, 1_200, 70, 5, 24, 800] * 4
+    return [
+        SequenceRecord(f"p{n}", tiny.random_sequences(n, 1, shortest=length, longest=length)[0])
+        for n, length in enumerate(lengths)
+    ]
+
+
+@pytest.fixture(scope="module", params=sorted(CLASSES))
+def by_threads(request: pytest.FixtureRequest) -> dict[int, Predictor]:
+    return {threads: sortilin.load(request.param, threads=threads) for threads in (1, 2, 4)}
+
+
+def bits(model: Predictor, records: list[SequenceRecord]) -> list[tuple[str, tuple[float, ...]]]:
+    return [(p.id, tuple(p.probabilities.values())) for p in model.predict(records)]
+
+
+@pytest.mark.parametrize(("max_residues", "max_sequences"), [(6_000, 2048), (1_000, 2048), (12_000, 3)])
+def test_number_of_threads_changes_no_bit(
+    by_threads: dict[int, Predictor],
+    mixed: list[SequenceRecord],
+    max_residues: int,
+    max_sequences: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = bits(by_threads[1], mixed)
+    assert [record_id for record_id, _ in expected] == [record.id for record in mixed]
+    monkeypatch.setattr(predictor, "MAX_BATCH_RESIDUES", max_residues)
+    monkeypatch.setattr(predictor, "MAX_BATCH_SEQUENCES", max_sequences)
+    batches = {threads: list(model.predict_batches(mixed)) for threads, model in by_threads.items()}
+    assert len(batches[1]) >= 3
+    assert batches[2] == batches[1]
+    assert batches[4] == batches[1]
+    table = by_threads[4].predict_proba(mixed)
+    assert table.tolist() == [list(p.probabilities.values()) for batch in batches[1] for p in batch]
+    if _reads_features_only(by_threads[4]):
+        assert table.tolist() == [list(row) for _, row in expected]
+    assert table == pytest.approx(np.array([row for _, row in expected]), abs=SAME)
+
+
+def _reads_features_only(model: Predictor) -> bool:
+    return "tokens" not in model.model.description
+
+
+def test_short_and_long_get_alone_what_they_get_in_company(
+    by_threads: dict[int, Predictor], mixed: list[SequenceRecord]
+) -> None:
+    model = by_threads[2]
+    (longest,) = tiny.random_sequences(9, 1, shortest=35_000, longest=35_000)
+    records = [SequenceRecord("longest", longest), *mixed]
+    in_company = dict(bits(model, records))
+    for record in records[:4]:  # 35,000, 5, 3,500 and 1
+        ((_, alone),) = bits(model, [record])
+        if _reads_features_only(model):
+            assert alone == in_company[record.id]
+        assert alone == pytest.approx(in_company[record.id], abs=SAME)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_fault_in_a_stream_is_the_same_in_any_number_of_threads(
+    threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor, "MAX_BATCH_SEQUENCES", 5)
+    fasta = tmp_path / "faulty.fasta"
+    fasta.write_text("".join(f">p{n}\nMKLAVDER\n" for n in range(23)) + ">p23\nMK7\n>p24\nMKV\n")
+    found: list[str] = []
+
+    def predict() -> None:
+        for batch in sortilin.load("anticancer", threads=threads).predict_batches(read_sequences(fasta)):
+            found.extend([p.id for p in batch])
+
+    with pytest.raises(ResidueError) as caught:
+        predict()
+    assert str(caught.value).startswith(
+        f"{fasta}, record 24 (\"p23\"), position 3: letter '7' is not a residue"
+    )
+    assert found == [f"p{n}" for n in range(20)]  # the batches before it
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_fault_of_a_model_is_the_same_in_any_number_of_threads(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor, "MAX_BATCH_SEQUENCES", 5)
+    model = sortilin.load("anticancer", threads=threads)
+    n_scores = len(model.model.calibration().weights)
+
+    def scores(sequences: list[str]) -> Any:
+        return np.full((len(sequences), n_scores), np.nan if "MKW" in sequences else 0.0)
+
+    monkeypatch.setattr(model, "scores", scores)
+    records = [SequenceRecord(str(n), "MKW" if n == 30 else "MKV") for n in range(40)]
+    with pytest.raises(ModelFolderError, match="is damaged: it gives probabilities that are no numbers"):
+        list(model.predict_batches(records))
+
+
+def test_stream_is_read_a_few_batches_ahead_and_can_be_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictor, "MAX_BATCH_SEQUENCES", 3)
+    drawn: list[int] = []
+
+    def records() -> Any:
+        for n in range(1000):
+            drawn.append(n)
+            yield SequenceRecord(str(n), MELITTIN)
+
+    stream = sortilin.load("anticancer", threads=2).predict_batches(records())
+    for n_given in range(1, 6):
+        next(stream)
+        assert len(drawn) <= 3 * (n_given + 4) + 1
+    del stream
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("sortilin")]
+
+
+def test_graph_is_loaded_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    made: list[Any] = []
+    session = onnxruntime.InferenceSession
+
+    def make(*arguments: Any, **options: Any) -> Any:
+        made.append(arguments)
+        return session(*arguments, **options)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", make)
+    monkeypatch.setattr(predictor, "MAX_BATCH_SEQUENCES", 2)
+    sortilin.load("anticancer", threads=4).predict([MELITTIN] * 40)
+    assert len(made) == 1
+
+
+def test_threads_are_counted_from_the_cores_if_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for n_cores, expected in ((1, 1), (3, 3), (64, 8)):
+        monkeypatch.setattr(device, "usable_cores", lambda n=n_cores: n)
+        assert sortilin.load("anticancer", threads=None).threads == expected
+    assert sortilin.load("anticancer").threads == 1
+
+
+@pytest.mark.parametrize("threads", [0, -2])
+def test_number_of_threads_that_is_none_is_refused(threads: int) -> None:
+    with pytest.raises(ConfigError) as caught:
+        sortilin.load("anticancer", threads=threads)
+    assert str(caught.value) == f"threads must be at least 1, or None for one a core; got {threads}"
 
 
 # --- what cannot be predicted

@@ -15,13 +15,15 @@ from sortilin import registry
 from sortilin.errors import UnknownNameError
 
 BUILTIN = {
-    "task": {"anticancer", "custom", "localization"},
+    "task": {"activity", "anticancer", "custom", "localization"},
     "features": {"composition", "length", "paper71", "peptide", "targeting"},
-    "classifier": {"boosting", "neural", "svm"},
+    "classifier": {"boosting", "calibrated", "ensemble", "neural", "svm"},
     "backbone": {"onehot"},
     "head": {"cnn_lstm", "lstm"},
     "format": {"html", "jsonl", "parquet", "tsv"},
 }
+
+CLASSIFIERS = "choose from: boosting, calibrated, ensemble, neural, svm"
 
 
 class Somebodys:
@@ -85,11 +87,11 @@ print([name for name in sys.modules if name.startswith(folders) or name == "nump
             "localisation",
             (
                 "unknown task 'localisation'; did you mean 'localization'? "
-                "choose from: anticancer, custom, localization"
+                "choose from: activity, anticancer, custom, localization"
             ),
         ),
-        ("classifier", "forest", "unknown classifier 'forest'; choose from: boosting, ensemble, neural, svm"),
-        ("classifier", "_onnx", "unknown classifier '_onnx'; choose from: boosting, ensemble, neural, svm"),
+        ("classifier", "forest", f"unknown classifier 'forest'; {CLASSIFIERS}"),
+        ("classifier", "_onnx", f"unknown classifier '_onnx'; {CLASSIFIERS}"),
         ("head", "lsmt", "unknown head 'lsmt'; did you mean 'lstm'? choose from: cnn_lstm, lstm"),
         ("backbone", "_store", "unknown backbone '_store'; choose from: onehot"),
         ("format", "", "unknown format ''; choose from: html, jsonl, parquet, tsv"),

@@ -120,7 +120,61 @@ def test_order_changes_nothing_but_the_numbers(tool: str) -> None:
 def test_links_join_what_is_not_alike_itself(tool: str) -> None:
     """Two unrelated domains, and one protein that has both."""
     one, two = random_sequences(11, 2, shortest=150, longest=150)
-    assert groups([one, two, one + two], threads=1).labels.tolist() == [0, 0, 0]
+    found = groups([one, two, one + two], threads=1)
+    assert found.labels.tolist() == [0, 0, 0]
+    assert set(found.relatives.pairs.numbers()) == linked_rows(found, (0, 2), (1, 2))
+
+
+def linked_rows(found: clusters.Groups, *rows: tuple[int, int]) -> set[tuple[int, int]]:
+    """Those pairs of rows by the numbers of their sequences."""
+    number = found.relatives.number.tolist()
+    return {(min(number[a], number[b]), max(number[a], number[b])) for a, b in rows}
+
+
+def nearest(found: clusters.Groups, row: int, among: list[int]) -> tuple[float, float]:
+    """Identity and E-value of the nearest of some rows."""
+    result = found.relatives.nearest(np.array([row]), np.array(among))
+    return float(result.identity[0]), float(result.e_value[0])
+
+
+def test_nearest_is_known_with_its_identity(tool: str) -> None:
+    parent, other = random_sequences(21, 2, shortest=400, longest=400)
+    half, far = mutated(parent, 0.5, seed=1), mutated(parent, 0.74, seed=2)
+    found = groups([parent, mutated(parent, 0.05, seed=3), half, other, far, parent], threads=1)
+    identity, e_value = nearest(found, 0, [1, 2, 3])
+    assert 0.94 <= identity <= 0.97
+    assert e_value < 1e-50
+    identity, e_value = nearest(found, 0, [2, 3])
+    assert 0.49 <= identity <= 0.56  # of the aligned part
+    assert e_value < 1e-10
+    assert np.isnan(nearest(found, 0, [3])).all()
+    assert np.isnan(nearest(found, 3, [0, 1, 2, 4, 5])).all()
+    assert nearest(found, 0, [3, 5]) == (1, 0)  # an equal one
+    assert found.labels.tolist()[:4] == [0, 0, 0, 1]
+    assert 370 <= found.relatives.pairs.n_equal.max() <= 385  # 380, less what the ends of alignments lose
+
+
+def test_whole_copy_is_nearer_than_a_short_stretch_that_is_equal(tool: str) -> None:
+    parent, one, two = random_sequences(22, 3, shortest=300, longest=300)
+    found = groups([parent, mutated(parent, 0.3, seed=1), one + parent[:60] + two], threads=1)
+    assert 0.65 < nearest(found, 0, [1, 2])[0] < 0.75
+    assert nearest(found, 0, [2])[0] > 0.9
+
+
+def test_hit_too_far_for_a_link_is_kept(tool: str) -> None:
+    sequences = [random_sequences(5, 1, shortest=900, longest=900)[0]]
+    sequences.append(mutated(sequences[0], 0.55, seed=1))
+    found = groups(sequences, min_identity=0.7, threads=1)
+    assert found.n == 2
+    identity, e_value = nearest(found, 0, [1])
+    assert 0.44 < identity < 0.55
+    assert 0 <= e_value < 1e-3
+
+
+def test_nearest_peptide_is_by_identity_over_the_shorter_one(tool: str) -> None:
+    found = groups([PEPTIDE, PEPTIDE[2:12], "W" * 12], threads=1)
+    assert nearest(found, 0, [1, 2])[0] == 1
+    assert np.isnan(nearest(found, 0, [2])).all()
 
 
 def test_equal_sequences_are_one_group_however_short(tool: str) -> None:
@@ -168,7 +222,7 @@ def test_limit_that_is_not_allowed_is_named(options: dict[str, float], message: 
 
 
 def linked(*sequences: str, **options: float) -> list[tuple[int, int]]:
-    return list(peptides.similar_pairs(sequences, **options))  # type: ignore[arg-type]
+    return [pair[:2] for pair in peptides.similar_pairs(sequences, **options)]  # type: ignore[arg-type]
 
 
 PEPTIDE = "GLFDIVKKVVGALGSL"
@@ -251,7 +305,12 @@ def test_program_on_the_path_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_hits_of_the_program_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hits = "0\\t0\\t1.000\\t1E-9\\n2\\t0\\t0.300\\t1E-9\\n1\\t2\\t0.299\\t1E-9\\n"
+    hits = (
+        "0\\t0\\t1.000\\t130\\t1E-9\\n"
+        "2\\t0\\t0.300\\t100\\t1.5E-9\\n"
+        "1\\t2\\t0.299\\t97\\t0\\n"
+        "2\\t1\\t0.290\\t97\\t1E-9\\n"
+    )
     program(
         tmp_path,
         monkeypatch,
@@ -262,6 +321,11 @@ def test_hits_of_the_program_are_read(tmp_path: Path, monkeypatch: pytest.Monkey
     found = groups([long[1], long[0], long[2]], threads=3)
     assert found.tool == "MMseqs2 99-abc"
     assert found.labels.tolist() == [0, 1, 1]
+    kept = found.relatives.pairs  # one below the limit of links too, each pair once, the nearest last
+    assert list(kept.numbers()) == [(1, 2), (0, 2)]
+    assert (kept.n_equal.tolist(), kept.identity.tolist()) == ([29, 30], [0.299, 0.3])
+    assert kept.e_value.tolist() == [0, 1.5e-9]
+    assert found.relatives.number.tolist() == [1, 0, 2]
     assert (tmp_path / "asked.fasta").read_text() == f">0\n{long[0]}\n>1\n{long[1]}\n>2\n{long[2]}\n"
     words = (tmp_path / "words").read_text()
     assert words.startswith("easy-search ")

@@ -41,13 +41,20 @@ def keep_memory() -> None:
     mallopt(_M_TRIM_THRESHOLD, -1)
 
 
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def describe() -> dict[str, Any]:
     """What a result was computed on: processor, cores that this process may use, accelerator."""
     return {
         "python": platform.python_version(),
         "system": platform.platform(terse=True),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "accelerator": _accelerator(),
     }
 

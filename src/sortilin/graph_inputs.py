@@ -21,8 +21,15 @@ from sortilin.sequences.neighbours import COLUMNS, Neighbours
 
 WHOLE = LengthPolicy(max_residues=None, keep_last=0)
 
-_PADDED_POSITIONS = 50_000
-"""Positions a run of a graph over tokens, padding counted."""
+_PADDED_POSITIONS = 4_000
+"""Positions a run of a graph over tokens, padding counted: few, so that sequences of like length share a run
+and its arrays stay in the processor's cache."""
+
+_LEAST_ROWS = 4
+"""Sequences a run, where they are long: fewer use a processor badly, more no better."""
+
+_MOST_POSITIONS = 50_000
+"""Bound for that, and so for memory; a single longer sequence is a run of its own."""
 
 
 class Reader:
@@ -157,6 +164,7 @@ def _batches(rows: Sequence[str]) -> Iterator[NDArray[np.int64]]:
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
-        n = max(1, _PADDED_POSITIONS // int(lengths[order[start]]))
+        longest = int(lengths[order[start]])
+        n = max(1, min(max(_LEAST_ROWS, _PADDED_POSITIONS // longest), _MOST_POSITIONS // longest))
         yield order[start : start + n]
         start += n

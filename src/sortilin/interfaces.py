@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, ClassVar, Protocol
 
 import numpy as np
@@ -59,6 +60,27 @@ def named(tell: OnProgress, what: str) -> OnProgress:
 NOBODY = Watch()
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A yes-or-no question that a model of more classes answers too.
+
+    The answer is P(positive) / (P(positive) + P(negative)): the other classes are left out.
+
+    Attributes:
+        name: Public name.
+        title: What is asked, in one line.
+        positive: The class that is a yes.
+        negative: The class that is a no.
+        dataset: The dataset whose rows ask it.
+    """
+
+    name: str
+    title: str
+    positive: str
+    negative: str
+    dataset: str
+
+
 class Task(Protocol):
     """A question asked of a sequence: its classes, its data and what counts as good.
 
@@ -72,6 +94,11 @@ class Task(Protocol):
         blind: Name of the unlabelled dataset that its paper predicts; None if there is none.
         citation: Where task and data come from.
         limits: What a prediction of this task must not be taken for.
+        not_for: Uses that a model of this task must not be put to; may be left out.
+        more_datasets: Datasets that it is trained on beside `dataset`; may be left out.
+        gives_way: Class → the class that says more, and that a sequence gets if two datasets give it
+            either; may be left out.
+        questions: What else is answered from its probabilities; may be left out.
     """
 
     name: ClassVar[str]
@@ -83,6 +110,10 @@ class Task(Protocol):
     blind: ClassVar[str | None]
     citation: ClassVar[str]
     limits: ClassVar[tuple[str, ...]]
+    not_for: ClassVar[tuple[str, ...]] = ()
+    more_datasets: ClassVar[tuple[str, ...]] = ()
+    gives_way: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    questions: ClassVar[tuple[Question, ...]] = ()
 
 
 class Descriptor(Protocol):

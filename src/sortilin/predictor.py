@@ -5,27 +5,36 @@ Axis letters: N sequences, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sortilin import artifact
+from sortilin import artifact, device
 from sortilin.artifact import ModelFolder
 from sortilin.errors import ConfigError, ModelFolderError, UnknownNameError
 from sortilin.graph_inputs import Reader, reader_of
 from sortilin.interfaces import DoubleArray
+from sortilin.pool import map_in_order
 from sortilin.results import Prediction
 from sortilin.sequences import SequenceRecord, records_from_strings
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 
-MAX_BATCH_RESIDUES = 200_000
+Result = TypeVar("Result")
+
+MAX_BATCH_RESIDUES = 50_000
 MAX_BATCH_SEQUENCES = 2_048
-"""Enough to spread NumPy's overhead thin, small enough for tens of megabytes a batch."""
+"""Enough to spread NumPy's overhead thin, few enough for several batches in a file of some hundred proteins.
+
+They do not depend on the number of threads, so that results do not either.
+"""
+
+MAX_THREADS_BY_DEFAULT = 8
+"""Where all cores are asked for; more would wait for each other's Python, and each holds a batch."""
 
 SHORTER, LONGER, TRAINED_ON = "shorter_than_trained", "longer_than_trained", "trained_on"
 """Flags: outside the range of training lengths; this very sequence was in the training data."""
@@ -52,18 +61,18 @@ def locate(model: str | Path) -> Path:
     raise UnknownNameError("model", str(model), [*bundled(), "or the path of a model folder"])
 
 
-def load(model: str | Path, *, threads: int = 1) -> Predictor:
+def load(model: str | Path, *, threads: int | None = 1) -> Predictor:
     """A predictor from a bundled model's name ("localization") or a model folder.
 
     Args:
         model: Name or path.
-        threads: Threads of the model graph. With more than one, sums may be rounded in another order
-            for other batch sizes; with 1 a sequence gets the same bits in any batch, and from a network
-            the same to rounding.
+        threads: Batches that are worked on at a time, each in a thread of its own; None for one a core,
+            at most 8. The same input gives the same bits whatever it is.
 
     Raises:
         UnknownNameError: There is no such bundled model and no such folder.
         ModelFolderError: The folder is damaged, foreign or newer.
+        ConfigError: `threads` is less than 1.
     """
     return Predictor(artifact.read(locate(model)), name=str(model), threads=threads)
 
@@ -71,15 +80,21 @@ def load(model: str | Path, *, threads: int = 1) -> Predictor:
 class Predictor:
     """A trained model, ready to predict.
 
+    A sequence gets the same bits in any company; from a network, the same to rounding.
+
     Attributes:
         name: The name or path that it was loaded by.
         model: Its folder.
         task: Name of its task.
         classes: Class names; the column order of `predict_proba`.
+        threads: How many batches it works on at a time.
     """
 
-    def __init__(self, model: ModelFolder, *, name: str, threads: int = 1) -> None:
-        self.name, self.model, self._threads = name, model, threads
+    def __init__(self, model: ModelFolder, *, name: str, threads: int | None = 1) -> None:
+        self.name, self.model = name, model
+        self.threads = min(device.usable_cores(), MAX_THREADS_BY_DEFAULT) if threads is None else threads
+        if self.threads < 1:
+            raise ConfigError(f"threads must be at least 1, or None for one a core; got {threads}")
         self.task: str = model.description["task"]
         self.classes: tuple[str, ...] = tuple(model.description["classes"])
         self._calibration = model.calibration()
@@ -109,9 +124,8 @@ class Predictor:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        # Idle threads that spin would take the core from reading and features.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.intra_op_num_threads = self._threads
+        # A run stays in the thread that asks for it: others do other batches, and sums have one order.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
         try:
             session = onnxruntime.InferenceSession(
                 self.model.graph, options, providers=["CPUExecutionProvider"]
@@ -141,9 +155,8 @@ class Predictor:
         Raises:
             InputError: There is none, or one is empty or holds a letter that is no residue.
         """
-        records = list(records_from_strings(sequences))
-        parts = [self._probabilities([r.sequence for r in batch]) for batch in _batches(records)]
-        return np.concatenate(parts)
+        records = records_from_strings(sequences)
+        return np.concatenate(list(self._by_batch(self._probabilities, records)))
 
     def predict(self, sequences: Iterable[str | SequenceRecord]) -> list[Prediction]:
         """One record a sequence, in the order given; plain strings get the ids seq1, seq2, ...
@@ -155,22 +168,38 @@ class Predictor:
         return [prediction for batch in stream for prediction in batch]
 
     def predict_batches(self, records: Iterable[SequenceRecord]) -> Iterator[list[Prediction]]:
-        """Predictions in input order, a batch at a time; memory stays that of one batch."""
-        for batch in _batches(records):
-            sequences = [record.sequence for record in batch]
-            table = self._probabilities(sequences)
-            is_known = self.was_trained_on(sequences)
-            yield [
-                self._prediction(record, row, known)
-                for record, row, known in zip(batch, table.tolist(), is_known.tolist(), strict=True)
-            ]
+        """Predictions in input order, a batch at a time.
+
+        Records are drawn in the caller's thread; no more than two batches a thread are held. A fault of the
+        records is raised behind the predictions of the batches before it.
+        """
+        return self._by_batch(self._predictions, records)
 
     def scores(self, sequences: Sequence[str]) -> DoubleArray:
         """(N, S) scores of cleaned sequences, before calibration; logits where the model is a network."""
         return self._reader.scores(self._session, sequences).astype(np.float64)
 
-    def _probabilities(self, sequences: Sequence[str]) -> DoubleArray:
-        table = self._calibration(self.scores(sequences))
+    def _by_batch(
+        self, work: Callable[[list[SequenceRecord]], Result], records: Iterable[SequenceRecord]
+    ) -> Iterator[Result]:
+        return map_in_order(work, self._loaded(_batches(records)), threads=self.threads)
+
+    def _loaded(self, batches: Iterator[list[SequenceRecord]]) -> Iterator[list[SequenceRecord]]:
+        """The batches; before the first, what all threads share is loaded, once and in this thread."""
+        for batch in batches:
+            _ = self._session
+            yield batch
+
+    def _predictions(self, batch: list[SequenceRecord]) -> list[Prediction]:
+        table = self._probabilities(batch)
+        is_known = self.was_trained_on([record.sequence for record in batch])
+        return [
+            self._prediction(record, row, known)
+            for record, row, known in zip(batch, table.tolist(), is_known.tolist(), strict=True)
+        ]
+
+    def _probabilities(self, batch: list[SequenceRecord]) -> DoubleArray:
+        table = self._calibration(self.scores([record.sequence for record in batch]))
         if not np.isfinite(table).all():
             raise self._damaged("it gives probabilities that are no numbers")
         return table
@@ -198,11 +227,11 @@ class Predictor:
                 f"model '{self.name}' has no attention; networks with pooling: attention have "
                 "(attention-lstm, cnn-bilstm-attention)"
             )
-        records = list(records_from_strings(sequences))
-        parts = [
-            self._reader.attention(self._session, [r.sequence for r in batch]) for batch in _batches(records)
-        ]
+        parts = self._by_batch(self._attention, records_from_strings(sequences))
         return [weights for part in parts for weights in part]
+
+    def _attention(self, batch: list[SequenceRecord]) -> list[NDArray[np.float32]]:
+        return self._reader.attention(self._session, [record.sequence for record in batch])
 
     def _prediction(self, record: SequenceRecord, row: list[float], is_known: bool) -> Prediction:
         shortest, longest = self._length_range

@@ -41,10 +41,11 @@ QUICK: dict[str, dict[str, Any]] = {
         "training": {"epochs": 6, "learning_rate": 0.03, "batch_size": 16},
     },
 }
+QUICK["calibrated"] = {"classifier": {"name": "svm", "options": QUICK["svm"]}, "folds": 3}
 QUICK["ensemble"] = {"members": [{"classifier": {"name": "neural", "options": QUICK["neural"]}}]}
 """With members of features too in tests/test_classifiers_ensemble.py."""
 
-ONNX_TOLERANCE = {"svm": 1e-4}
+ONNX_TOLERANCE = {"svm": 1e-4, "calibrated": 1e-3}
 ELSE_TOLERANCE = 1e-5
 
 
@@ -376,3 +377,24 @@ def test_boosting_rounded_threshold_asks_the_same_question(threshold: float, x: 
     neighbours = [np.nextafter(near, np.float32(way)) for way in (-LARGEST, LARGEST)]
     for value in (x, float(near), *map(float, neighbours)):
         assert (value <= threshold) == (value <= rounded)
+
+
+# --- half precision
+
+
+@pytest.mark.parametrize("n_classes", N_CLASSES)
+def test_svm_of_half_precision_is_half_as_large_and_scores_alike(n_classes: int) -> None:
+    rows = given_to("svm", n_classes)
+    variant = registry.get("classifier", "svm")
+    full, half = (
+        variant(variant.Config(**QUICK["svm"], half_precision=half_precision))
+        for half_precision in (False, True)
+    )
+    for classifier in (full, half):
+        classifier.fit(rows.x, rows.y, n_classes=n_classes, seed=SEED)
+    assert half.arrays()["support_vectors"].dtype == np.float16
+    np.testing.assert_allclose(half.scores(rows.x_new), full.scores(rows.x_new), atol=0.02)
+    session = onnxruntime.InferenceSession(half.to_onnx())
+    (scores,) = session.run(None, {"features": rows.x_new})
+    np.testing.assert_allclose(scores, half.scores(rows.x_new), atol=1e-4)
+    assert len(half.to_onnx()) < 0.8 * len(full.to_onnx())

@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 
 from sortilin import datasets, registry
+from sortilin.errors import LabelError
 from sortilin.interfaces import Task
 from sortilin.tasks import resolve
+from sortilin.tasks.activity import Activity
 from sortilin.tasks.anticancer import Anticancer
 from sortilin.tasks.custom import Custom
 from sortilin.tasks.localization import Localization
 
 NAMES = registry.names("task")
 # The type checker compares each with the protocol.
-BUILTIN: list[Task] = [Anticancer(), Custom(), Localization()]
+BUILTIN: list[Task] = [Activity(), Anticancer(), Custom(), Localization()]
 
 
 @pytest.fixture(params=NAMES)
@@ -33,7 +35,7 @@ def test_name_is_the_name_of_the_file(name: str) -> None:
 
 
 def test_texts_are_given(task: Task) -> None:
-    for text in (task.title, task.citation, task.metric, *task.limits):
+    for text in (task.title, task.citation, task.metric, *task.limits, *task.not_for):
         assert text.strip() == text != ""
     assert "\n" not in task.title
     assert task.limits
@@ -62,11 +64,36 @@ def test_dataset_exists_and_holds_the_classes(task: Task) -> None:
     if task.dataset is None:
         assert task.classes == ()
     else:
-        assert set(datasets.get(task.dataset).counts) == set(task.classes)
+        names = (task.dataset, *task.more_datasets)
+        labels = {label for name in names for label in datasets.get(name).counts}
+        assert {resolve(task.classes, task.aliases, label) for label in labels} == set(task.classes)
+
+
+def test_questions_are_of_two_classes_and_of_a_dataset_that_holds_both(task: Task) -> None:
+    assert len({question.name for question in task.questions}) == len(task.questions)
+    for question in task.questions:
+        assert question.title.endswith("?")
+        found = {resolve(task.classes, task.aliases, c) for c in datasets.get(question.dataset).counts}
+        assert found == {question.positive, question.negative} <= set(task.classes)
+
+
+def test_class_gives_way_to_another_class(task: Task) -> None:
+    for name, other in task.gives_way.items():
+        assert {name, other} <= set(task.classes)
+        assert name != other
 
 
 def test_positive_class_comes_second() -> None:
     assert Anticancer.classes == ("not_anticancer", "anticancer")
+
+
+def test_label_that_does_not_say_which_negative_is_refused() -> None:
+    assert resolve(Activity.classes, Activity.aliases, "1") == "anticancer"
+    with pytest.raises(
+        LabelError, match="unknown label '0'; choose from: neither, antimicrobial, anticancer"
+    ):
+        resolve(Activity.classes, Activity.aliases, "0")
+    assert resolve(Anticancer.classes, Anticancer.aliases, "antimicrobial") == "not_anticancer"
 
 
 def test_metrics_are_those_of_the_papers() -> None:

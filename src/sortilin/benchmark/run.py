@@ -159,6 +159,7 @@ def _marked_split(
         np.concatenate([learned.y, fresh.y]),
         learned.classes,
         learned.citation,
+        learned.organisms + fresh.organisms,
     )
     rows = np.arange(len(both))
     split = Split(both, rows[: len(learned)], rows[len(learned) :], config.folds, config.seed, is_marked=True)

@@ -13,6 +13,9 @@ from sortilin.errors import MissingDependencyError
 
 INPUT, OUTPUT = "features", "scores"
 
+FLOAT32 = 1
+"""ONNX's own number of the type."""
+
 _OPSET, _ML_OPSET, _IR_VERSION = 17, 3, 8
 """Old enough for every ONNX Runtime that the base install allows."""
 
@@ -33,12 +36,12 @@ def require_onnx() -> ModuleType:
 def build(
     nodes: Sequence[Any], constants: Mapping[str, NDArray[Any]], *, n_features: int, n_scores: int
 ) -> bytes:
-    """Serialize a checked graph whose initializers are `constants` (floats become float32)."""
+    """Serialize a checked graph whose initializers are `constants` (doubles become float32)."""
     onnx = require_onnx()
     helper, as_tensor = onnx.helper, onnx.numpy_helper.from_array
     float32 = onnx.TensorProto.FLOAT
     initializers = [
-        as_tensor(array.astype(np.float32) if array.dtype.kind == "f" else array, name)
+        as_tensor(array.astype(np.float32) if array.dtype == np.float64 else array, name)
         for name, array in constants.items()
     ]
     graph = helper.make_graph(
@@ -84,6 +87,27 @@ def mean_of(graphs: Sequence[bytes], weights: Sequence[float]) -> bytes:
         ir_version=max(model.ir_version for model in models),
         producer_name="sortilin",
     )
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def linear_of(graph: bytes, weights: NDArray[Any], bias: NDArray[Any]) -> bytes:
+    """The same graph with scores @ weights + bias in place of its scores; weights (S, C), bias (C,)."""
+    onnx = require_onnx()
+    helper, as_tensor = onnx.helper, onnx.numpy_helper.from_array
+    model = onnx.compose.add_prefix(onnx.load_from_string(graph), "of_", rename_inputs=False)
+    model.graph.initializer.extend(
+        as_tensor(array.astype(np.float32), name) for name, array in (("weights", weights), ("bias", bias))
+    )
+    model.graph.node.extend(
+        [
+            helper.make_node("MatMul", [f"of_{OUTPUT}", "weights"], ["products"]),
+            helper.make_node("Add", ["products", "bias"], [OUTPUT]),
+        ]
+    )
+    del model.graph.output[:]
+    shape = ["N", weights.shape[1]]
+    model.graph.output.append(helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, shape))
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 

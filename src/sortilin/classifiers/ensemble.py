@@ -33,6 +33,12 @@ from sortilin.interfaces import (
 from sortilin.seeding import child_seed
 from sortilin.sequences.neighbours import COLUMNS, Neighbours
 
+STRANGE_BITS = 30.0
+"""Above chance: a neighbour that scores more is passed over where a stranger is learned from."""
+
+LEARN_AT_ONCE = ("boosting",)
+"""Classifiers of features that never split their rows."""
+
 
 class Member(BaseModel):
     """One classifier.
@@ -63,6 +69,10 @@ class VARIANT:
             neighbours: Whether that set is followed by what the nearest training sequences of each class
                 say (`sequences.neighbours`). A training sequence itself is passed over where it is learned
                 from, so that the nearest of the others speak.
+            strangers: Whether each sequence is learned from twice: once with all its neighbours, and once
+                as one of a new family, with none but distant ones (`STRANGE_BITS`). Members of features
+                then have to learn from all rows at once: one that splits them would find a sequence on
+                both sides.
         """
 
         model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,6 +84,7 @@ class VARIANT:
             min_length=1,
         )
         neighbours: bool = False
+        strangers: bool = False
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or self.Config()
@@ -85,7 +96,19 @@ class VARIANT:
         self._neighbours: Neighbours | None = None
         if self.config.neighbours and self._descriptor is None:
             raise ConfigError("neighbours: true follows features, and no member of the ensemble reads any")
+        if self.config.strangers:
+            self._check_strangers()
         self._policy = self._one_policy()
+
+    def _check_strangers(self) -> None:
+        if not self.config.neighbours:
+            raise ConfigError("strangers: true is about neighbours; set neighbours: true as well")
+        for member in self.config.members:
+            if member.features is not None and member.classifier.name not in LEARN_AT_ONCE:
+                raise ConfigError(
+                    f"strangers: true learns from each sequence twice, and '{member.classifier.name}' may "
+                    f"split its rows; allowed with features: {', '.join(LEARN_AT_ONCE)}"
+                )
 
     def _one_descriptor(self) -> Descriptor | None:
         wanted: dict[str, Any] = {}
@@ -108,11 +131,12 @@ class VARIANT:
         """Fit each member on all rows; see `interfaces.Classifier`."""
         if self.config.neighbours:
             self._neighbours = Neighbours.of(list(x), y, n_classes=n_classes)
-        features = self._features(x, own=np.arange(len(x)))
+        features, classes = self._learned_from(x, y)
         for number, member in enumerate(self._members, start=1):
+            of_sequences = member.takes == SEQUENCES
             member.fit(
-                x if member.takes == SEQUENCES else features,
-                y,
+                x if of_sequences else features,
+                y if of_sequences else classes,
                 n_classes=n_classes,
                 seed=child_seed(seed, "member", str(number)) % 2**31,
                 watch=watch.inner(f"member {number}"),
@@ -120,13 +144,26 @@ class VARIANT:
         found = {str(n): dict(m.chosen) for n, m in enumerate(self._members, start=1) if m.chosen}
         self.chosen = {"members": found} if found else {}
 
-    def _features(self, x: Inputs, own: IntArray | None = None) -> Any:
+    def _learned_from(self, x: Inputs, y: IntArray) -> tuple[Any, IntArray]:
+        """Rows of features and their classes; no sequence is its own neighbour."""
+        if self._descriptor is None:
+            return None, y
+        features = self._descriptor.transform(list(x))
+        if self._neighbours is None:
+            return features, y
+        own = np.arange(len(x))
+        if not self.config.strangers:
+            return np.hstack([features, self._neighbours.features(list(x), own=own)]), y
+        both = self._neighbours.features_of_strangers(list(x), own=own, most_bits=STRANGE_BITS)
+        return np.vstack([np.hstack([features, table]) for table in both]), np.concatenate([y, y])
+
+    def _features(self, x: Inputs) -> Any:
         if self._descriptor is None:
             return None
         features = self._descriptor.transform(list(x))
         if self._neighbours is None:
             return features
-        return np.hstack([features, self._neighbours.features(list(x), own=own)])
+        return np.hstack([features, self._neighbours.features(list(x))])
 
     def set_aside(self) -> None:
         """None: there are members that learn from all rows."""

@@ -58,8 +58,8 @@ Examples:
 def benchmark(what: str, *, output: Path, quiet: bool, **options: Any) -> None:
     """Compare models on identical splits and write one report.
 
-    TASK is localization, anticancer or custom; CONFIG is a YAML file, over which options on the command
-    line win. Results are kept per model: run the same command again after an interruption, or with
+    TASK is localization, activity, anticancer or custom; CONFIG is a YAML file, over which options on the
+    command line win. Results are kept per model: run the same command again after an interruption, or with
     further models, and only what is missing is computed. The folder holds report.html, table.tsv,
     results.json, figures as PNG and SVG, and the best model trained on all data, in model/. Needs
     `pip install 'sortilin[train]'`.

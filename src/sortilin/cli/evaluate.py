@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from sortilin.experiment.questions import Answer
     from sortilin.results import Evaluation
 
 
@@ -33,21 +35,45 @@ Examples:
 def evaluate(model: str, *, data: tuple[str, ...], labels: str, as_json: bool) -> None:
     """Score MODEL, a bundled model or a model folder, on labelled data.
 
-    If the model was trained on some of the sequences, a second part is scored without them.
+    If the model was trained on some of the sequences, a second part is scored without them. A model of
+    more classes that answers questions of two is scored by question as well, where the data ask one.
     """
     from sortilin.experiment import data as labelled_data
-    from sortilin.experiment import validate
+    from sortilin.experiment import questions, validate
     from sortilin.predictor import load
 
     loaded = load(model)
     labelled = labelled_data.load(loaded.task, data, labels=labels, classes=loaded.classes)
     table = loaded.predict_proba(labelled.sequences)
-    parts = validate.parts(labelled, table, loaded.was_trained_on(labelled.sequences))
+    is_known = loaded.was_trained_on(labelled.sequences)
+    parts = validate.parts(labelled, table, is_known)
+    answers = questions.of_test(questions.of_task(loaded.task), labelled, table, is_known)
     if as_json:
         figures = {name: _without_nan(asdict(part)) for name, part in parts.items()}
-        click.echo(json.dumps(figures, indent=2, allow_nan=False))
+        asked = [_without_nan(_plain(answer)) for answer in answers]
+        whole = figures | ({"questions": asked} if asked else {})
+        click.echo(json.dumps(whole, indent=2, allow_nan=False))
     else:
-        click.echo(f"{model} on {labelled.name}\n\n{_text(parts)}")
+        click.echo("\n\n".join([f"{model} on {labelled.name}", *_asked(answers), _text(parts)]))
+
+
+def _plain(answer: Answer) -> dict[str, Any]:
+    return {**asdict(answer.question), "part": answer.part, **asdict(answer.pooled)}
+
+
+def _asked(answers: Sequence[Answer]) -> list[str]:
+    """A line and a table for each question that the data ask."""
+    from sortilin.experiment import card, card_questions
+
+    parts = []
+    for question in dict.fromkeys(answer.question for answer in answers):
+        mine = [answer for answer in answers if answer.question == question]
+        parts.append(
+            f"Question '{question.name}': {question.title} A yes is {question.positive}, a no is "
+            f"{question.negative}; other classes are left out of the answer."
+        )
+        parts.append(card_questions.test_table(mine, card.BINARY_HEADLINE))
+    return [*parts, "All classes:"] if parts else []
 
 
 def _without_nan(value: Any) -> Any:

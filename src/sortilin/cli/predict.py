@@ -46,9 +46,9 @@ Examples:
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Threads of the model; with 1, equal bits in any batch (of a network to rounding).",
+    default=None,
+    show_default="one a core, at most 8",
+    help="Batches that are worked on at a time; the results are the same.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no notes; errors only.")
 def predict(
@@ -58,7 +58,7 @@ def predict(
     output: str | None,
     format_name: str | None,
     on_error: str,
-    threads: int,
+    threads: int | None,
     quiet: bool,
 ) -> None:
     """Predict the class of each sequence in SOURCE.

@@ -25,7 +25,7 @@ Examples:
 )
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
-@click.option("--task", help="localization, anticancer, or custom for your own classes.")
+@click.option("--task", help="localization, activity, anticancer, or custom for your own classes.")
 @click.option(
     "--data",
     multiple=True,
@@ -39,7 +39,7 @@ Examples:
     "cnn-bilstm-attention.",
 )
 @click.option("--features", help="Descriptor set: targeting, peptide, paper71, composition, length.")
-@click.option("--classifier", help="svm, boosting, neural or ensemble.")
+@click.option("--classifier", help="svm, boosting, neural, ensemble or calibrated.")
 @click.option("--folds", type=int, help="Folds of the cross-validation.  [default: 5]")
 @click.option("--holdout", type=float, help="Share of one hold-out split; 0 for none.  [default: 0.2]")
 @click.option(

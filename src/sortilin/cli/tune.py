@@ -25,7 +25,7 @@ Examples:
 )
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Folder of the search.")
-@click.option("--task", help="localization, anticancer, or custom for your own classes.")
+@click.option("--task", help="localization, activity, anticancer, or custom for your own classes.")
 @click.option("--model", help="svm, boosting, lstm, bilstm, attention-lstm, lstm-cnn, ...")
 @click.option(
     "--data",

@@ -21,6 +21,8 @@ _ACP_REPOSITORY = "birdsmart/ACP-ESM2"
 _ACP_COMMIT = "ca270f100bbd8f6b1d2339792536ecd68c2a5061"
 _ACP_ML_REPOSITORY = "stonebian/ACP-ML"
 _ACP_ML_COMMIT = "0c79308101e8ecdd18c52e9b62f878ecac7eda4c"
+_ACP_HARD_REPOSITORY = "dzjxzyd/UniDL4BioPep"
+_ACP_HARD_COMMIT = "d595145e27fd48386328710a93bb296378ed2717"
 
 _LI = (
     "Li M., Benchmarking Transformer-Based Embeddings for Protein Subcellular Localization: A Comparative "
@@ -33,6 +35,10 @@ _GAO = (
 _BIAN = (
     "Bian J. et al. (2024), ACP-ML: A sequence-based method for anticancer peptide prediction, "
     "Computers in Biology and Medicine 170:108063"
+)
+_AGRAWAL = (
+    "Agrawal P. et al. (2021), AntiCP 2.0: an updated model for predicting anticancer peptides, Briefings in "
+    "Bioinformatics 22(3), doi:10.1093/bib/bbaa153"
 )
 
 
@@ -85,6 +91,16 @@ _ACP_ML_FILES = (
     ),
     _acp_ml(
         "Test_2_P", "test2", 194, _ANTI, "b2dc7193315ad2d096d2936e372fcdaa1a500eb0c0987116e4261b77d2e79ebb"
+    ),
+)
+_ACP_HARD_FILES = (
+    RemoteFile(
+        "acp_hard/anticp2_main_train.csv",
+        f"{_RAW}/{_ACP_HARD_REPOSITORY}/{_ACP_HARD_COMMIT}/"
+        "8.%20ACP%20Anticancer%20activity-main/main_ACP_train.xlsx",
+        "7c8bdbbf7128590114148e5f83270fb47d8ebfd8b99f06b84fda668a3a981f21",
+        1378,
+        {"antimicrobial": 689, "anticancer": 689},
     ),
 )
 
@@ -140,6 +156,21 @@ CATALOG: dict[str, Dataset] = {
             layout="fasta-pipe",
             files=_ACP_ML_FILES,
             labels=_ACTIVITY,
+        ),
+        Dataset(
+            name="acp-hard",
+            title="1,378 peptides: anticancer, or antimicrobial without known anticancer activity",
+            description=(
+                "The main training set of AntiCP 2.0, 689 of each class. Its negatives look like active "
+                "peptides, as those of acp do not. 281 of its positives stand in acp too, some in its test "
+                "sets. One peptide is negative here and positive in acp."
+            ),
+            source=f"{_GITHUB}/{_ACP_HARD_REPOSITORY}",
+            license=NO_LICENSE,
+            citation=_AGRAWAL,
+            layout="table",
+            files=_ACP_HARD_FILES,
+            labels={"0": "antimicrobial", "1": "anticancer"},
         ),
     )
 }

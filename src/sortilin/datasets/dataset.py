@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Layout = Literal["fasta", "fasta-pipe", "lines"]
-"""How a file holds its records: plain FASTA, FASTA with `>id|label`, or one `label,SEQUENCE` a line."""
+Layout = Literal["fasta", "fasta-pipe", "lines", "table"]
+"""How a file holds its records: plain FASTA, FASTA with `>id|label`, one `label,SEQUENCE` a line, or a CSV
+table with the columns `sequence` and `label`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,9 @@ class RemoteFile:
 
     Attributes:
         path: Where it stands below the data folder, with "/" ("psl/cyto.fasta").
-        url: Source address, at a pinned commit.
-        sha256: Checksum of its bytes, 64 hexadecimal digits.
+        url: Source address, at a pinned commit. A spreadsheet (.xlsx) is written as a table once it is
+            fetched.
+        sha256: Checksum of its bytes, of a spreadsheet those of the table; 64 hexadecimal digits.
         n: Records in it.
         counts: Class → records; empty if the file has no labels.
         label: The class of all its records, if the file itself does not say.

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sortilin.datasets import _spreadsheet
 from sortilin.datasets.dataset import RemoteFile
 from sortilin.errors import DatasetError
 
@@ -85,6 +86,8 @@ class _Checked:
             if error.response.status_code >= FIRST_SERVER_FAULT:
                 raise
             raise DatasetError(_refused(self.file, url, error.response.status_code)) from error
+        if _spreadsheet.is_spreadsheet(Path(output_file)):
+            Path(output_file).write_bytes(_spreadsheet.as_table(Path(output_file)))
         found = file_hash(output_file, alg="sha256")
         if found != self.file.sha256:
             raise DatasetError(

@@ -22,7 +22,8 @@ def load(
     """All records of a dataset, or of one of its splits; files that are missing are downloaded.
 
     Ids are the FASTA ids for `psl` and `psl-blind`, split and line number for `acp` ("train-0001"),
-    split and name for `acp-ml` ("train-repoPDA770"), where names are used again in another split.
+    split and name for `acp-ml` ("train-repoPDA770"), where names are used again in another split, and the
+    file's name and row number for `acp-hard` ("anticp2_main_train-0001").
 
     Args:
         name: Name of the dataset.
@@ -57,6 +58,8 @@ def _records(dataset: Dataset, file: RemoteFile, folder: Path) -> Iterator[Seque
     path = folder / Path(file.path).name
     if dataset.layout == "lines":
         return _from_lines(path, dataset, file)
+    if dataset.layout == "table":
+        return _from_table(path, dataset, file)
     if dataset.layout == "fasta-pipe":
         return _from_pipe(path, dataset, file)
     return (replace(record, label=file.label, split=file.split) for record in read_sequences(path))
@@ -74,6 +77,18 @@ def _from_lines(path: Path, dataset: Dataset, file: RemoteFile) -> Iterator[Sequ
             raise type(fault)(f"{path}, line {number}: {fault}") from None
         label = dataset.labels[written]
         yield SequenceRecord(f"{file.split}-{number:04d}", sequence, "", label, file.split, flags)
+
+
+def _from_table(path: Path, dataset: Dataset, file: RemoteFile) -> Iterator[SequenceRecord]:
+    """CSV with the columns `sequence` and `label`; a row is named by split or file, and number."""
+    for number, record in enumerate(read_sequences(path, labels="column"), 1):
+        label = dataset.labels.get(record.label or "")
+        if label is None:
+            raise FormatError(
+                f"{path}, row {number}: unknown label {record.label!r}; allowed: {', '.join(dataset.labels)}"
+            )
+        record_id = f"{file.split or path.stem}-{number:04d}"
+        yield replace(record, id=record_id, label=label, split=file.split)
 
 
 def _from_pipe(path: Path, dataset: Dataset, file: RemoteFile) -> Iterator[SequenceRecord]:

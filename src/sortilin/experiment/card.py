@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sortilin import registry
 from sortilin.evaluation import intervals
 from sortilin.evaluation.metrics import ECE_BINS
+from sortilin.experiment import card_bands, card_questions
+from sortilin.experiment.markdown import TITLES, between, table
 from sortilin.experiment.record import ASIDE
 from sortilin.results import Evaluation
+from sortilin.sequences.record import counted
 
 if TYPE_CHECKING:
+    from sortilin.experiment.bands import Interval
+    from sortilin.experiment.data import LabelledSet
     from sortilin.experiment.grouped import Grouped
-    from sortilin.experiment.held_out import HeldOut, Interval
+    from sortilin.experiment.held_out import HeldOut
     from sortilin.experiment.outcome import Outcome, Row
     from sortilin.experiment.validate import CrossValidation
 
@@ -22,34 +27,18 @@ _INTENDED_USE = (
     "Not for clinical decisions."
 )
 
+__all__ = ["TITLES", "confusion_table", "headline", "per_class_table", "render", "table", "test_table"]
+
+MOST_NAMED = 5
+"""So many organisms of the training data are named, the most frequent ones."""
+
 HEADLINE = ("macro_f1", "accuracy", "roc_auc", "precision", "recall", "mcc", "ece")
 BINARY_HEADLINE = ("mcc", "accuracy", "sensitivity", "specificity", "roc_auc", "macro_f1", "ece")
-
-TITLES = {
-    "macro_f1": "macro-F1",
-    "accuracy": "accuracy",
-    "roc_auc": "ROC-AUC",
-    "precision": "precision",
-    "recall": "recall",
-    "mcc": "MCC",
-    "ece": "ECE",
-    "sensitivity": "SN",
-    "specificity": "SP",
-    "f1": "F1",
-    "support": "n",
-}
 
 
 def headline(classes: Sequence[str]) -> tuple[str, ...]:
     """Names of the metrics that a table shows first."""
     return BINARY_HEADLINE if len(classes) == 2 else HEADLINE
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    escaped = ([cell.replace("|", "\\|") for cell in cells] for cells in lines)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
 
 
 def render(
@@ -69,12 +58,18 @@ def render(
         f"{task.title}. Classes: {', '.join(outcome.data.classes)}.",
         "## Intended use",
         _INTENDED_USE,
+        *_not_for(getattr(task, "not_for", ())),
         "## Limits",
         _limits(outcome, task.limits, described),
         "## Training data",
         _data(outcome),
         "## Measured",
         _measured(outcome, found, described),
+        *card_questions.section(outcome, BINARY_HEADLINE),
+        "## Far from the training data",
+        card_bands.far(found.by_identity, _tool(outcome), outcome.data.classes),
+        "## Short and long sequences",
+        card_bands.lengths(found.by_length, outcome.data.classes),
         "## Calibration",
         _calibration(outcome, found, picture),
         "## How it was made",
@@ -83,12 +78,26 @@ def render(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def _not_for(uses: Sequence[str]) -> list[str]:
+    """A section of its own, where the task has something to say."""
+    return ["## What it must not be used for", "\n".join(f"- {use}" for use in uses)] if uses else []
+
+
+def _tool(outcome: Outcome) -> str | None:
+    return None if outcome.grouped is None else outcome.grouped.groups.tool
+
+
 def _limits(outcome: Outcome, limits: Sequence[str], described: Mapping[str, Any]) -> str:
     lengths = [len(s) for s in outcome.data.sequences]
     lines = [*limits]
     lines.append(
         f"Trained on lengths {min(lengths)} to {max(lengths)}; others are predicted and flagged "
         "`shorter_than_trained` or `longer_than_trained`."
+    )
+    lines.append(
+        "Trained on the organisms named below: for others nothing is measured."
+        if outcome.data.organism_counts
+        else "Of which organisms the training sequences are is not known: their source names none."
     )
     policy = described.get("tokens")
     if policy and policy["max_residues"] is not None:
@@ -115,9 +124,38 @@ def _data(outcome: Outcome) -> str:
     ]
     if outcome.n_repeats:
         lines.append(f"Repeats of a sequence that were left out: {outcome.n_repeats}.")
+    lines += _left_out(outcome)
+    lines += _organisms(labelled)
     if labelled.citation:
         lines.append(f"Cite: {labelled.citation}")
     return " ".join(lines)
+
+
+def _left_out(outcome: Outcome) -> list[str]:
+    found, asked, lines = outcome.left_out, outcome.config.leave_out_copies, []
+    if found.n_contradictions:
+        lines.append(
+            "Sequences that were left out because two datasets contradict each other: "
+            f"{found.n_contradictions}."
+        )
+    if found.n_copies is not None and asked is not None:
+        lines.append(
+            f"Rows{' of ' + ', '.join(asked.of) if asked.of else ''} that were left out because a test set "
+            f"holds them or a near copy (at least {asked.identity * 100:.0f} % of the shorter one's "
+            f"residues): {found.n_copies}."
+        )
+    return lines
+
+
+def _organisms(labelled: LabelledSet) -> list[str]:
+    counts = labelled.organism_counts
+    if not counts:
+        return []
+    most = ", ".join(f"{name} {n}" for name, n in list(counts.items())[:MOST_NAMED])
+    return [
+        f"Headers name {counted(len(counts), 'organism')} for {sum(counts.values())} of them"
+        + (f", most often {most}." if len(counts) > MOST_NAMED else f": {most}.")
+    ]
 
 
 def _measured(outcome: Outcome, found: HeldOut, described: Mapping[str, Any]) -> str:
@@ -192,7 +230,7 @@ def _calibration(outcome: Outcome, found: HeldOut, picture: str | None) -> str:
         [
             name,
             f"{values.ece:.3f}",
-            _between(values.ece_interval),
+            between(values.ece_interval),
             f"{values.brier:.3f}",
             f"{values.log_loss:.3f}",
         ]
@@ -222,13 +260,9 @@ def _level() -> str:
     return f"{intervals.LEVEL:.0%}"
 
 
-def _between(interval: Interval) -> str:
-    return f"{interval[0]:.3f} to {interval[1]:.3f}"
-
-
 def _interval_table(evaluation: Evaluation, found: HeldOut, names: Sequence[str]) -> str:
     rows = [
-        [TITLES[name], f"{evaluation.metrics[name]:.3f}", _between(found.intervals[name])] for name in names
+        [TITLES[name], f"{evaluation.metrics[name]:.3f}", between(found.intervals[name])] for name in names
     ]
     return table(["metric", "value", f"{_level()} interval"], rows)
 
@@ -258,7 +292,7 @@ def per_class_table(
     for name, values in evaluation.per_class.items():
         known = (intervals_of or {}).get(name, {})
         cells = [
-            f"{values[metric]:.3f}" + (f" ({_between(known[metric])})" if metric in known else "")
+            f"{values[metric]:.3f}" + (f" ({between(known[metric])})" if metric in known else "")
             for metric in names
         ]
         rows.append([name, *cells, f"{values['support']:.0f}"])

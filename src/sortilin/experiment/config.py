@@ -24,7 +24,7 @@ from sortilin.interfaces import FEATURES, SEQUENCES
 from sortilin.sequences import LABEL_HABITS
 
 DEFAULT_SEED = 42
-DEFAULT_FEATURES = {"anticancer": "peptide"}
+DEFAULT_FEATURES = {"activity": "peptide", "anticancer": "peptide"}
 """Descriptor set by task; `targeting` for all others."""
 
 
@@ -47,15 +47,30 @@ LabelHabit = Annotated[str, AfterValidator(_is_habit)]
 """How labels are read from files."""
 
 
+class Copies(BaseModel):
+    """Which training rows are left out because a test set holds them too, or nearly.
+
+    Attributes:
+        of: Datasets of `data` whose rows are compared; all rows where nothing is given.
+        identity: Equal residues of the shorter sequence from which on two are copies, as a share.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    of: Sources = ()
+    identity: float = Field(default=0.9, gt=0, le=1)
+
+
 class ExperimentConfig(BaseModel):
     """One experiment: data, features, classifier, and how it is measured.
 
     Attributes:
         task: Registered task.
-        data: Dataset name, `name:split`, or labelled files (`file` or `class=file`); the task's own
-            dataset where nothing is given.
+        data: Dataset names, `name:split`, or labelled files (`file` or `class=file`); the task's own
+            datasets where nothing is given.
         labels: How labels are read from files.
         tests: Further labelled sets, scored once at the end; nothing is chosen by them.
+        leave_out_copies: Training rows that are copies or near copies of test sequences are left out; None
+            keeps them, and the test sets are scored without the equal ones too.
         features: Descriptor set; None for a classifier that reads the sequence itself.
         classifier: Classifier and its options.
         seed: Seed of every split and every fit.
@@ -71,6 +86,7 @@ class ExperimentConfig(BaseModel):
     data: Sources = ()
     labels: LabelHabit = "auto"
     tests: Sources = ()
+    leave_out_copies: Copies | None = None
     features: Component | None = None
     classifier: Component
     seed: NonNegativeInt

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from sortilin import datasets, registry
 from sortilin.errors import ConfigError, LabelError
 from sortilin.interfaces import IntArray, OnProgress
 from sortilin.sequences import SequenceRecord, read_labelled
+from sortilin.sequences.organism import organism
 from sortilin.tasks._labels import classes_of, resolve
 
 TEST_SPLIT = "test"
@@ -33,6 +34,9 @@ class LabelledSet:
         y: (N,) index of each label in `classes`.
         classes: Class names.
         citation: What to cite for it.
+        organisms: The organism that each sequence's header names, empty where it names none; no entry at
+            all where that is not known of the source.
+        stands_in: The datasets that each sequence stands in; no entry at all where it comes from files.
     """
 
     name: str
@@ -40,6 +44,8 @@ class LabelledSet:
     y: IntArray
     classes: tuple[str, ...]
     citation: str = ""
+    organisms: tuple[str, ...] = ()
+    stands_in: tuple[frozenset[str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -51,6 +57,12 @@ class LabelledSet:
         return dict(zip(self.classes, counts.tolist(), strict=True))
 
     @cached_property
+    def organism_counts(self) -> dict[str, int]:
+        """Organism → number of sequences, the most frequent first; those without one are not counted."""
+        counts = Counter(name for name in self.organisms if name)
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over sequences and labels in order: equal data, equal fingerprint."""
         lines = (f"{s}\t{self.classes[c]}\n" for s, c in zip(self.sequences, self.y, strict=True))
@@ -60,28 +72,75 @@ class LabelledSet:
         """The part that an index array or mask selects, under another name."""
         rows = np.arange(len(self))[keep]
         return LabelledSet(
-            name, tuple(self.sequences[i] for i in rows), self.y[rows], self.classes, self.citation
+            name,
+            tuple(self.sequences[i] for i in rows),
+            self.y[rows],
+            self.classes,
+            self.citation,
+            tuple(self.organisms[i] for i in rows) if self.organisms else (),
+            tuple(self.stands_in[i] for i in rows) if self.stands_in else (),
         )
 
     def distinct(self) -> tuple[LabelledSet, int]:
-        """The set with each sequence once, and how many repeats were taken out.
+        """The set with each sequence once, and how many rows that took out.
 
-        A repeat in another fold would be scored by a model that has seen it.
+        A repeat in another fold would be scored by a model that has seen it. What two datasets contradict
+        each other on is taken out as well.
 
         Raises:
-            LabelError: A sequence stands there with two classes.
+            LabelError: A sequence stands with two classes in one dataset, or in files.
         """
-        first: dict[str, int] = {}
+        merged, _, _ = self.merged({})
+        return merged, len(self) - len(merged)
+
+    def merged(self, gives_way: Mapping[str, str]) -> tuple[LabelledSet, int, int]:
+        """The set with each sequence once, how many repeats that took out, and how many contradictions.
+
+        A sequence that two datasets hold stands in both. If they give it different classes, of which one
+        gives way to the other, it gets the latter; if none does, the datasets contradict each other, and
+        the sequence is left out.
+
+        Args:
+            gives_way: Class → the class that it gives way to.
+
+        Raises:
+            LabelError: A sequence stands with two classes in one dataset, or in files.
+        """
+        rows_of: dict[str, list[int]] = {}
         for row, sequence in enumerate(self.sequences):
-            earlier = first.setdefault(sequence, row)
-            if self.y[earlier] != self.y[row]:
+            rows_of.setdefault(sequence, []).append(row)
+        if len(rows_of) == len(self):
+            return self, 0, 0
+        y, stands_in = self.y.copy(), list(self.stands_in)
+        keep, n_repeats, n_contradictions = [], 0, 0
+        for sequence, rows in rows_of.items():
+            c = self._class_of(sequence, rows, gives_way) if len(rows) > 1 else int(y[rows[0]])
+            if c is None:
+                n_contradictions += 1
+                continue
+            keep.append(rows[0])
+            n_repeats += len(rows) - 1
+            y[rows[0]] = c
+            if stands_in:
+                stands_in[rows[0]] = frozenset().union(*(self.stands_in[row] for row in rows))
+        whole = replace(self, y=y, stands_in=tuple(stands_in))
+        return whole.taken(keep, self.name), n_repeats, n_contradictions
+
+    def _class_of(self, sequence: str, rows: Sequence[int], gives_way: Mapping[str, str]) -> int | None:
+        """The class of a sequence with several rows; None if datasets contradict each other."""
+        by_dataset: dict[frozenset[str], int] = {}
+        for row in rows:
+            where = self.stands_in[row] if self.stands_in else frozenset[str]()
+            c = int(self.y[row])
+            if by_dataset.setdefault(where, c) != c:
                 raise LabelError(
-                    f"{self.name}: one sequence has two classes, '{self.classes[self.y[earlier]]}' and "
-                    f"'{self.classes[self.y[row]]}': {sequence[:40]}{'…' * (len(sequence) > 40)}; "
+                    f"{self.name}: one sequence has two classes, '{self.classes[by_dataset[where]]}' and "
+                    f"'{self.classes[c]}': {sequence[:40]}{'…' * (len(sequence) > 40)}; "
                     "keep one of them, or neither"
                 )
-        n_repeats = len(self) - len(first)
-        return (self.taken(list(first.values()), self.name), n_repeats) if n_repeats else (self, 0)
+        found = {self.classes[c] for c in by_dataset.values()}
+        left = {name for name in found if gives_way.get(name) not in found}
+        return self.classes.index(left.pop()) if len(left) == 1 else None
 
 
 def load(
@@ -96,7 +155,7 @@ def load(
 
     Args:
         task_name: Registered task.
-        sources: One dataset, or files; the task's own dataset where none is given.
+        sources: Datasets, or files; the task's own datasets where none is given.
         labels: How labels are read from files.
         classes: The classes of a trained model, of which a test set may hold only some; by default
             those of the task or, where it has none, of the data.
@@ -109,9 +168,9 @@ def load(
         InputError: A file cannot be read.
     """
     task = registry.get("task", task_name)
-    sources = _given_or_default(task_name, task.dataset, sources)
+    sources = _given_or_default(task, sources)
     records, citation = _records(sources, labels, on_progress)
-    classes = classes or task.classes or classes_of(records)
+    classes = classes or task.classes or classes_of(row.record for row in records)
     return _labelled(", ".join(sources), records, classes, task.aliases, citation)
 
 
@@ -132,12 +191,12 @@ def load_parts(
             every row is a test row.
     """
     task = registry.get("task", task_name)
-    sources = _given_or_default(task_name, task.dataset, sources)
+    sources = _given_or_default(task, sources)
     records, citation = _records(sources, labels, on_progress)
-    classes = task.classes or classes_of(records)
+    classes = task.classes or classes_of(row.record for row in records)
     name = ", ".join(sources)
-    tests = [r for r in records if (r.split or "").startswith(TEST_SPLIT)]
-    rest = [r for r in records if not (r.split or "").startswith(TEST_SPLIT)]
+    tests = [row for row in records if _is_test(row)]
+    rest = [row for row in records if not _is_test(row)]
     if not rest:
         raise LabelError(f"{name}: all {len(tests)} records are marked as test; none is left for training")
     training = _labelled(name, rest, classes, task.aliases, citation)
@@ -146,25 +205,31 @@ def load_parts(
     return training, _labelled(f"{name}, rows marked as test", tests, classes, task.aliases, citation)
 
 
+def _is_test(row: _Row) -> bool:
+    return (row.record.split or "").startswith(TEST_SPLIT)
+
+
 def _labelled(
-    name: str, records: Sequence[SequenceRecord], classes: tuple[str, ...], aliases: Any, citation: str
+    name: str, records: Sequence[_Row], classes: tuple[str, ...], aliases: Any, citation: str
 ) -> LabelledSet:
-    y = np.array([_class_index(classes, aliases, record) for record in records], dtype=np.int64)
-    return LabelledSet(name, tuple(r.sequence for r in records), y, classes, citation)
+    y = np.array([_class_index(classes, aliases, row.record) for row in records], dtype=np.int64)
+    organisms = tuple(organism(row.record.description) for row in records)
+    stands_in = tuple(frozenset({row.dataset}) for row in records if row.dataset)
+    sequences = tuple(row.record.sequence for row in records)
+    return LabelledSet(name, sequences, y, classes, citation, organisms, stands_in)
 
 
-def _given_or_default(task_name: str, dataset: str | None, sources: Sequence[str]) -> tuple[str, ...]:
-    chosen = tuple(sources) or _default_source(dataset)
+def _given_or_default(task: Any, sources: Sequence[str]) -> tuple[str, ...]:
+    own = (task.dataset, *getattr(task, "more_datasets", ()))
+    chosen = tuple(sources) or tuple(_default_source(name) for name in own if name is not None)
     if not chosen:
-        raise ConfigError(f"task '{task_name}' has no data of its own: give labelled files with --data")
+        raise ConfigError(f"task '{task.name}' has no data of its own: give labelled files with --data")
     return chosen
 
 
-def _default_source(dataset: str | None) -> tuple[str, ...]:
-    """The task's own dataset; of one with published splits only what is for training."""
-    if dataset is None:
-        return ()
-    return (f"{dataset}:train",) if "train" in datasets.get(dataset).splits else (dataset,)
+def _default_source(dataset: str) -> str:
+    """A task's own dataset; of one with published splits only what is for training."""
+    return f"{dataset}:train" if "train" in datasets.get(dataset).splits else dataset
 
 
 def is_dataset(source: str) -> bool:
@@ -172,15 +237,27 @@ def is_dataset(source: str) -> bool:
     return not Path(source).exists() and source.partition(":")[0] in datasets.names()
 
 
-def _records(
-    sources: Sequence[str], labels: str, on_progress: OnProgress | None
-) -> tuple[list[SequenceRecord], str]:
-    if not is_dataset(sources[0]):
-        return read_labelled(list(sources), labels=labels), ""
-    if len(sources) > 1:
-        raise ConfigError(f"one dataset or files, not both; found {', '.join(sources)}")
-    name, _, split = sources[0].partition(":")
-    return datasets.load(name, split or None, on_progress=on_progress), datasets.get(name).citation
+class _Row(NamedTuple):
+    """A record, where it comes from as given, and the dataset that it stands in; None for a file."""
+
+    record: SequenceRecord
+    source: str
+    dataset: str | None
+
+
+def _records(sources: Sequence[str], labels: str, on_progress: OnProgress | None) -> tuple[list[_Row], str]:
+    if not any(is_dataset(source) for source in sources):
+        where = ", ".join(sources)
+        return [_Row(record, where, None) for record in read_labelled(list(sources), labels=labels)], ""
+    if not all(is_dataset(source) for source in sources):
+        raise ConfigError(f"datasets or files, not both; found {', '.join(sources)}")
+    rows, citations = [], []
+    for source in sources:
+        name, _, split = source.partition(":")
+        records = datasets.load(name, split or None, on_progress=on_progress)
+        rows += [_Row(record, source, name) for record in records]
+        citations.append(datasets.get(name).citation)
+    return rows, "; ".join(dict.fromkeys(citations))
 
 
 def _class_index(classes: tuple[str, ...], aliases: Any, record: SequenceRecord) -> int:

@@ -8,14 +8,16 @@ Axis letters: N sequences, C classes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from sortilin import registry
 from sortilin.evaluation import calibration, intervals, metrics
+from sortilin.experiment import bands
+from sortilin.experiment.bands import Band, Interval
 from sortilin.experiment.outcome import Outcome
 from sortilin.interfaces import DoubleArray, IntArray
-
-Interval = tuple[float, float]
 
 METRICS = ("macro_f1", "accuracy", "roc_auc", "precision", "recall", "mcc")
 
@@ -42,19 +44,24 @@ class Reliability:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Intervals and calibration of the held-out predictions.
+    """Intervals and calibration of the held-out predictions, and what becomes of them in bands.
 
     Attributes:
         intervals: Metric → interval.
         per_class: Class → metric → interval.
         before: The classifier's own scores as probabilities; None where they are none.
         after: The calibrated probabilities, each calibrated without its own fold.
+        by_length: Bands of length, the shortest first.
+        by_identity: "stratified" and "grouped", the folds → bands of identity to the nearest sequence in
+            training, the farthest first; empty where no homologues were searched.
     """
 
     intervals: Mapping[str, Interval]
     per_class: Mapping[str, Mapping[str, Interval]]
     before: Reliability | None
     after: Reliability
+    by_length: tuple[Band, ...] = ()
+    by_identity: Mapping[str, tuple[Band, ...]] = field(default_factory=dict)
 
 
 def held_out(outcome: Outcome) -> HeldOut:
@@ -75,7 +82,27 @@ def held_out(outcome: Outcome) -> HeldOut:
         per_class=per_class,
         before=None if raw is None else _reliability(raw, y, classes, seed),
         after=after,
+        by_length=bands.by_length(folds, _lengths(outcome), y, classes, seed=seed),
+        by_identity=_by_identity(outcome),
     )
+
+
+def _lengths(outcome: Outcome) -> IntArray:
+    return np.array([len(sequence) for sequence in outcome.data.sequences], dtype=np.int64)
+
+
+def _by_identity(outcome: Outcome) -> dict[str, tuple[Band, ...]]:
+    if outcome.grouped is None:
+        return {}
+    relatives, labelled = outcome.grouped.groups.relatives, outcome.data
+    measured = {
+        "stratified": outcome.rows[0].cross_validation,
+        "grouped": outcome.grouped.cross_validation,
+    }
+    return {
+        name: bands.by_identity(folds, relatives, labelled.y, labelled.classes, seed=outcome.config.seed)
+        for name, folds in measured.items()
+    }
 
 
 def _reliability(table: DoubleArray, y: IntArray, classes: Sequence[str], seed: int) -> Reliability:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sortilin.experiment.config import ExperimentConfig
 from sortilin.experiment.data import LabelledSet
 from sortilin.experiment.grouped import Grouped
+from sortilin.experiment.loaded import LeftOut
+from sortilin.experiment.questions import Answer
 from sortilin.experiment.validate import CrossValidation
 from sortilin.results import Evaluation
 
@@ -58,6 +60,8 @@ class Outcome:
         chosen: What the final fit chose by itself.
         seconds: Wall time of the whole run.
         grouped: The model on folds that split no group of homologues; None if that was not asked for.
+        left_out: What else of the data was not learned from.
+        answers: Test sets by question, where the task has questions of two classes.
     """
 
     config: ExperimentConfig
@@ -68,3 +72,5 @@ class Outcome:
     chosen: Mapping[str, Any]
     seconds: float
     grouped: Grouped | None = None
+    left_out: LeftOut = field(default_factory=LeftOut)
+    answers: tuple[Answer, ...] = ()

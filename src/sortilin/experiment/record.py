@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import sortilin
+from sortilin import registry
 from sortilin.evaluation import intervals
 from sortilin.evaluation.calibration import METHOD
+from sortilin.experiment import questions
+from sortilin.experiment.bands import FEWEST
 from sortilin.experiment.grouped import Grouped
 from sortilin.experiment.held_out import HeldOut, Reliability
 from sortilin.experiment.inputs import Inputs
 from sortilin.experiment.outcome import Outcome
+from sortilin.experiment.questions import Answer
 from sortilin.experiment.validate import CrossValidation
-from sortilin.interfaces import Classifier
+from sortilin.interfaces import Classifier, Question
 
 DECIMALS = 4
 ASIDE = "rows set aside from training"
@@ -62,9 +66,12 @@ def description(outcome: Outcome, inputs: Inputs, classifier: Classifier) -> dic
 
 def measurements(outcome: Outcome, found: HeldOut) -> dict[str, Any]:
     """The content of `metrics.json`: folds, hold-out, tests, intervals, calibration, time and machine."""
+    answers = (*questions.cross_validated(outcome), *outcome.answers)
     return {
         "seconds": round(outcome.seconds, 1),
         "machine": {"python": platform.python_version(), "system": platform.platform(terse=True)},
+        "not_for": list(getattr(registry.get("task", outcome.config.task), "not_for", ())),
+        "organisms": outcome.data.organism_counts,
         "rows": [
             {
                 "model": row.model,
@@ -77,6 +84,39 @@ def measurements(outcome: Outcome, found: HeldOut) -> dict[str, Any]:
         "grouped": outcome.grouped and _grouped(outcome.grouped),
         "held_out": _plain(_held_out(found)),
         "tests": [{"name": t.name, "part": t.part, **_plain(asdict(t.evaluation))} for t in outcome.tests],
+        "left_out": {"repeats": outcome.n_repeats, **_left_out(outcome)},
+        "questions": [
+            {**asdict(question), **_answers(question, answers)}
+            for question in questions.of_task(outcome.config.task)
+        ],
+    }
+
+
+def _left_out(outcome: Outcome) -> dict[str, Any]:
+    found = outcome.left_out
+    return {"copies_of_tests": found.n_copies, "contradictions": found.n_contradictions}
+
+
+def _answers(question: Question, answers: Sequence[Answer]) -> dict[str, Any]:
+    """What was found for one question: cross-validations, then test sets."""
+    mine = [answer for answer in answers if answer.question == question]
+    return {
+        "folds": [
+            {
+                "model": answer.name,
+                "folds_of": answer.part,
+                "folds": [_plain(asdict(fold)) for fold in answer.folds],
+                "pooled": _plain(asdict(answer.pooled)),
+                "intervals": _plain(answer.intervals),
+            }
+            for answer in mine
+            if answer.folds
+        ],
+        "tests": [
+            {"name": answer.name, "part": answer.part, **_plain(asdict(answer.pooled))}
+            for answer in mine
+            if not answer.folds
+        ],
     }
 
 
@@ -107,6 +147,10 @@ def _held_out(found: HeldOut) -> dict[str, Any]:
             "before": found.before and _reliability(found.before),
             "after": _reliability(found.after),
         },
+        "fewest": FEWEST,
+        "by_length": [asdict(band) for band in found.by_length],
+        "by_identity": {name: [asdict(band) for band in its] for name, its in found.by_identity.items()}
+        or None,
     }
 
 

@@ -6,26 +6,29 @@ import contextlib
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sortilin import artifact, files
 from sortilin.artifact import ModelFolder
 from sortilin.component import Component
 from sortilin.errors import ModelFolderError, OutputError
 from sortilin.evaluation.calibration import Calibration
-from sortilin.experiment import card, data, grouped, record, reliability, validate
+from sortilin.experiment import card, grouped, loaded, questions, record, reliability, validate
 from sortilin.experiment.config import ExperimentConfig, to_yaml
 from sortilin.experiment.data import LabelledSet
 from sortilin.experiment.grouped import Grouped, Grouping
 from sortilin.experiment.held_out import held_out
 from sortilin.experiment.inputs import Inputs
+from sortilin.experiment.loaded import Loaded
 from sortilin.experiment.outcome import Outcome, Row, TestResult
+from sortilin.experiment.questions import Answer
 from sortilin.experiment.validate import CrossValidation, Problem
-from sortilin.interfaces import NOBODY, Classifier, OnProgress, Watch
+from sortilin.interfaces import NOBODY, Classifier, DoubleArray, OnProgress, Watch
 from sortilin.results import Evaluation
 from sortilin.training.config import CHECKPOINT
 
@@ -66,7 +69,8 @@ def run(
     _check_free(out, overwrite=overwrite)
     inputs = Inputs.of(config.features)
     config.classifier.build("classifier")
-    labelled, n_repeats, tests = _load(config, on_progress)
+    found = loaded.load(config, on_progress)
+    labelled = found.training
     grouping = _group(config, labelled, tell)
     x = inputs(labelled.sequences, tell)
     problem = Problem(x, labelled.y, labelled.classes, config.folds, config.seed)
@@ -78,27 +82,22 @@ def run(
         config.classifier, problem, rows[0].cross_validation, watch.inner("all sequences")
     )
     tell("fitting on all sequences", 1, 1)
-    scored = [r for test in tests for r in _score_test(test, labelled, inputs, classifier, calibrate)]
-    seconds = time.monotonic() - started
-    chosen = dict(classifier.chosen)
-    outcome = Outcome(config, labelled, n_repeats, tuple(rows), tuple(scored), chosen, seconds, on_groups)
+    tables = [calibrate(classifier.scores(inputs(test.sequences))) for test in found.tests]
+    outcome = Outcome(
+        config,
+        labelled,
+        found.n_repeats,
+        tuple(rows),
+        tuple(_score_tests(found, tables)),
+        dict(classifier.chosen),
+        time.monotonic() - started,
+        on_groups,
+        found.left_out,
+        tuple(_answers(config.task, found, tables)),
+    )
     model = write_model(out, outcome, inputs, classifier, calibrate)
     _drop_checkpoints(watch.workspace)
     return model, outcome
-
-
-def _load(
-    config: ExperimentConfig, on_progress: OnProgress | None
-) -> tuple[LabelledSet, int, list[LabelledSet]]:
-    """What is learned from, how many repeats it lost, and the test sets."""
-    labelled, own_test = data.load_parts(
-        config.task, config.data, labels=config.labels, on_progress=on_progress
-    )
-    labelled, n_repeats = labelled.distinct()
-    data.check_trainable(labelled, config.folds, config.holdout)
-    tests = [own_test] if own_test else []
-    tests += [_load_test(config, labelled, source, on_progress) for source in config.tests]
-    return labelled, n_repeats, tests
 
 
 def _group(config: ExperimentConfig, labelled: LabelledSet, tell: OnProgress) -> Grouping | None:
@@ -148,14 +147,6 @@ def _check_ours(out: Path) -> None:
             f"{out} holds more than a model ({', '.join(others[:3])}), so it is not overwritten: "
             "choose another name"
         )
-
-
-def _load_test(
-    config: ExperimentConfig, labelled: LabelledSet, source: str, on_progress: OnProgress | None
-) -> LabelledSet:
-    return data.load(
-        config.task, [source], labels=config.labels, classes=labelled.classes, on_progress=on_progress
-    )
 
 
 def _measure(config: ExperimentConfig, labelled: LabelledSet, problem: Problem, watch: Watch) -> list[Row]:
@@ -213,17 +204,22 @@ def final_fit(
     return classifier, validate.calibration_of(spec, classifier, problem, measured, watch=watch)
 
 
-def _score_test(
-    test: LabelledSet,
-    trained_on: LabelledSet,
-    inputs: Inputs,
-    classifier: Classifier,
-    calibrate: Calibration,
-) -> list[TestResult]:
-    table = calibrate(classifier.scores(inputs(test.sequences)))
-    known = set(trained_on.sequences)
-    parts = validate.parts(test, table, np.array([s in known for s in test.sequences]))
-    return [TestResult(test.name, part, evaluation) for part, evaluation in parts.items()]
+def _score_tests(found: Loaded, tables: Sequence[DoubleArray]) -> Iterator[TestResult]:
+    for test, table in zip(found.tests, tables, strict=True):
+        parts = validate.parts(test, table, _are_known(test, found.training))
+        yield from (TestResult(test.name, part, evaluation) for part, evaluation in parts.items())
+
+
+def _answers(task: str, found: Loaded, tables: Sequence[DoubleArray]) -> Iterator[Answer]:
+    for test, table in zip(found.tests, tables, strict=True):
+        is_known = _are_known(test, found.training)
+        yield from questions.of_test(questions.of_task(task), test, table, is_known)
+
+
+def _are_known(test: LabelledSet, training: LabelledSet) -> NDArray[np.bool_]:
+    """(N,) whether each sequence of a test set was learned from."""
+    known = set(training.sequences)
+    return np.array([s in known for s in test.sequences], dtype=bool)
 
 
 def write_model(

@@ -22,6 +22,7 @@ import numpy as np
 from sortilin.errors import ConfigError
 from sortilin.interfaces import IntArray, OnProgress
 from sortilin.sequences import homology, mmseqs, peptides
+from sortilin.sequences.relatives import Pairs, Relatives
 
 MIN_IDENTITY = 0.3
 """Equal residues in the alignment of two homologues; below lies the twilight zone (Rost 1999).
@@ -29,7 +30,7 @@ MIN_IDENTITY = 0.3
 doi:10.1093/protein/12.2.85
 """
 
-Pairs = Iterable[tuple[int, int]]
+Links = Iterable[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,12 @@ class Groups:
     Attributes:
         labels: (N,) group of each sequence, counted from 0 in the order of their first members.
         tool: What compared them, with versions.
+        relatives: All that the search has found of the sequences, also what is too far for a link.
     """
 
     labels: IntArray
     tool: str
+    relatives: Relatives
 
     @property
     def n(self) -> int:
@@ -84,21 +87,25 @@ def groups(
     """
     _check(min_identity, min_identity_short, max_e_value)
     distinct = sorted(set(sequences))  # one order for all, so that no tool can depend on it
-    tools, links = [], []
+    tools, found = [], [Pairs.of(())]
     has_peptides = sum(len(sequence) <= peptides.MAX_RESIDUES for sequence in distinct) > 1
     if has_peptides:
         peptides.require()  # before the long search
     if len(distinct) > 1:
-        pairs, tool = _homologues(distinct, min_identity, max_e_value, threads, on_progress)
-        links.append(pairs)
+        pairs, tool = _homologues(distinct, max_e_value, threads, on_progress)
+        found.append(pairs)
         tools.append(tool)
+    links = [pairs.taken(pairs.identity >= min_identity).numbers() for pairs in found]
     if has_peptides:
-        links.append(
-            peptides.similar_pairs(distinct, min_identity=min_identity_short, on_progress=on_progress)
-        )
+        alike = peptides.similar_pairs(distinct, min_identity=min_identity_short, on_progress=on_progress)
+        found.append(Pairs.of(alike))
+        links.append(found[-1].numbers())
         tools.append(f"Opal (PyOpal {_version('pyopal')})")
-    group = dict(zip(distinct, _connected(len(distinct), links), strict=True))
-    return Groups(_numbered([group[sequence] for sequence in sequences]), " and ".join(tools))
+    place = {sequence: number for number, sequence in enumerate(distinct)}
+    number = np.array([place[sequence] for sequence in sequences], dtype=np.int64)
+    group = np.array(_connected(len(distinct), links), dtype=np.int64)
+    relatives = Relatives(number, Pairs.joined(found).ranked())
+    return Groups(_numbered(group[number].tolist()), " and ".join(tools), relatives)
 
 
 def _check(min_identity: float, min_identity_short: float, max_e_value: float) -> None:
@@ -111,29 +118,21 @@ def _check(min_identity: float, min_identity_short: float, max_e_value: float) -
 
 def _homologues(
     sequences: Sequence[str],
-    min_identity: float,
     max_e_value: float,
     threads: int | None,
     on_progress: OnProgress | None,
 ) -> tuple[Pairs, str]:
-    """Pairs of homologues, and what found them."""
+    """Pairs of homologues of any identity, and what found them."""
     program = mmseqs.find()
     if program is None:
         in_process = homology.similar_pairs(
-            sequences,
-            min_identity=min_identity,
-            max_e_value=max_e_value,
-            threads=threads,
-            on_progress=on_progress,
+            sequences, max_e_value=max_e_value, threads=threads, on_progress=on_progress
         )
-        return in_process, f"phmmer (PyHMMER {_version('pyhmmer')})"
+        return Pairs.of(in_process), f"phmmer (PyHMMER {_version('pyhmmer')})"
     tell = on_progress or (lambda _stage, _done, _total: None)
     tool = f"MMseqs2 {mmseqs.version(program)}"
     tell(homology.STAGE, 0, 1)
-    found = mmseqs.similar_pairs(
-        program, sequences, min_identity=min_identity, max_e_value=max_e_value, threads=threads
-    )
-    pairs = list(found)
+    pairs = Pairs.of(mmseqs.similar_pairs(program, sequences, max_e_value=max_e_value, threads=threads))
     tell(homology.STAGE, 1, 1)
     return pairs, tool
 
@@ -145,7 +144,7 @@ def _version(package: str) -> str:
         return "unknown"
 
 
-def _connected(n: int, links: Iterable[Pairs]) -> list[int]:
+def _connected(n: int, links: Iterable[Links]) -> list[int]:
     """A member of each one's group, the same for all of the group (union-find)."""
     above = list(range(n))
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from sortilin.errors import MissingDependencyError
 from sortilin.interfaces import OnProgress
+from sortilin.sequences.relatives import Pair
 
 if TYPE_CHECKING:
     from pyhmmer.easel import Alphabet, DigitalSequence
@@ -114,19 +115,17 @@ def neighbours(
 def similar_pairs(
     sequences: Sequence[str],
     *,
-    min_identity: float,
     max_e_value: float = MAX_E_VALUE,
     threads: int | None = None,
     on_progress: OnProgress | None = None,
-) -> Iterator[tuple[int, int]]:
-    """Pairs of sequences of which one finds the other, with enough equal residues; a pair may come twice.
+) -> Iterator[Pair]:
+    """Pairs of sequences of which one finds the other, whatever their identity; a pair may come twice.
 
     The identity is that of the hit's best domain: columns with equal residues over all columns of its
     alignment, gaps among them.
 
     Args:
         sequences: Cleaned sequences (20 letters and X, length >= 1).
-        min_identity: Smallest identity, 0 to 1.
         max_e_value: Largest E-value, among all sequences.
         threads: Queries searched at a time; None or 0 for one a core.
         on_progress: Called after each query.
@@ -137,14 +136,16 @@ def similar_pairs(
     for query, found in enumerate(_found(sequences, sequences, max_e_value, threads, on_progress)):
         for hit in found:
             target = int(hit.name)
-            if target != query and _identity(hit.best_domain.alignment) >= min_identity:
-                yield min(query, target), max(query, target)
+            if target != query:
+                n_equal, n_columns = _equal(hit.best_domain.alignment)
+                ends = min(query, target), max(query, target)
+                yield Pair(*ends, n_equal, n_equal / n_columns, hit.evalue)
 
 
-def _identity(alignment: Any) -> float:
-    """Share of columns with equal residues; HMMER writes uncertain ones in lower case, and gaps apart."""
+def _equal(alignment: Any) -> tuple[int, int]:
+    """Columns with equal residues, and all; HMMER writes uncertain ones in lower case, and gaps apart."""
     query, target = str(alignment.hmm_sequence).upper(), str(alignment.target_sequence).upper()
-    return sum(a == b for a, b in zip(query, target, strict=True)) / len(query)
+    return sum(a == b for a, b in zip(query, target, strict=True)), len(query)
 
 
 def _rank(hit: Hit) -> tuple[float, float, int]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sortilin.errors import SortilinError
+from sortilin.sequences.relatives import Pair
 
 PROGRAM = "mmseqs"
 
@@ -21,7 +22,7 @@ _SEARCH = {
     "--max-seqs": "2000",  # homologues a query, beyond which its farthest ones are left out
     "--alignment-mode": "3",  # with identities
     "--dbtype": "1",  # proteins; else a peptide of A, C, G and T may be taken for DNA
-    "--format-output": "query,target,fident,evalue",
+    "--format-output": "query,target,fident,alnlen,evalue",
 }
 _NO_WORDS = "No k-mer could be extracted"
 """What the program says, and fails, where every sequence is too short (below 14 residues) or too plain."""
@@ -48,11 +49,10 @@ def similar_pairs(
     program: str,
     sequences: Sequence[str],
     *,
-    min_identity: float,
     max_e_value: float,
     threads: int | None = None,
-) -> Iterator[tuple[int, int]]:
-    """Pairs of sequences of which one finds the other, with enough equal residues; a pair may come twice.
+) -> Iterator[Pair]:
+    """Pairs of sequences of which one finds the other, whatever their identity; a pair may come twice.
 
     The identity is that of the local alignment: columns with equal residues over all columns, gaps among
     them.
@@ -60,7 +60,6 @@ def similar_pairs(
     Args:
         program: Path of MMseqs2.
         sequences: Cleaned sequences (20 letters and X, length >= 1).
-        min_identity: Smallest identity, 0 to 1.
         max_e_value: Largest E-value, among all sequences.
         threads: Threads of the program; None or 0 for one a core.
 
@@ -78,10 +77,12 @@ def similar_pairs(
             return
         with hits.open() as lines:
             for line in lines:
-                query, target, identity, _ = line.split("\t")
-                if query != target and float(identity) >= min_identity:
+                query, target, share, n_columns, e_value = line.split("\t")
+                if query != target:
                     first, second = sorted((int(query), int(target)))
-                    yield first, second
+                    identity = float(share)
+                    n_equal = round(identity * int(n_columns))  # it has three decimals; nident is always 0
+                    yield Pair(first, second, n_equal, identity, float(e_value))
 
 
 def _run(command: Sequence[str], but: str | None = None) -> str:

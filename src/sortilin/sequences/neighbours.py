@@ -4,14 +4,18 @@ What is kept of a known sequence is which of eleven groups each residue belongs 
 for a score, not enough for the sequence. A search has the two steps of word methods (FASTA, Pearson & Lipman
 1988; BLAST, Altschul et al. 1990), here with spaced seeds (Ma et al. 2002): words that two sequences share
 are counted by diagonal, and the best diagonals are extended without gaps. A pair of groups scores the
-log-odds, in bits, that BLOSUM62 gives to the residues in them (Henikoff & Henikoff 1992).
+log-odds, in bits, that BLOSUM62 gives to the residues in them (Henikoff & Henikoff 1992), less where the
+query repeats itself (the correction for composition of MMseqs, Hauser et al. 2016). What counts are the bits
+above those of chance, which grow with the lengths of the query and of all known sequences (Karlin & Altschul
+1990).
 
 Axis letters: N queries, M known sequences, C classes, W word matches, K diagonals, P places of a window.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,27 +28,33 @@ from sortilin.interfaces import FloatArray, IntArray
 GROUPS = ("AST", "C", "DE", "FWY", "G", "H", "ILMV", "KR", "N", "P", "Q")
 """Residues that stand for each other in proteins; X is in none."""
 
-SEEDS = ("11111", "110111")
+SEEDS = ("110111", "1110101", "11011001")
 """Words: the places marked 1 have to agree."""
 
 _BAND_BITS = 4
 BAND = 1 << _BAND_BITS
 """Diagonals that are counted together, since a gap moves an alignment to a neighbouring one."""
 
-COMMONEST = 400
+COMMONEST = 200
 """A word that stands more often than this among the known sequences says little, and is passed over."""
 
-N_BANDS = 60
-"""Bands of a query that are extended."""
+N_BANDS = 1_000
+"""Bands of a query whose words are extended; more, where several are as good as the last."""
 
-REACH = 150
+REACH = 64
 """Residues before and behind a shared word that an extension may take in."""
 
-CHANCE_BITS = 8.0
-"""What the best of many unrelated diagonals scores; taken off."""
+BIAS_REACH = 20
+"""Residues before and behind a place of the query that its own neighbourhood is made of."""
+
+ALLOWED_BITS = 4.0
+"""So many bits below the best of all chance alignments begins what counts: 16 of them are expected."""
 
 _OTHERS_ABOVE = 10.0
 """Further diagonals of a known sequence, on the far side of a gap, count from here on."""
+
+FEW_RESIDUES = 20_000
+"""Of queries: so few are searched without an index of all words, which takes longer to make."""
 
 COLUMNS = ("nearest", "all", "lead")
 """Of each class: its nearest sequence, all its sequences, and the nearest less that of any other class."""
@@ -64,13 +74,13 @@ _SCORES = (
 )
 """Tenths of a bit for each pair of groups, from BLOSUM62 and the residue frequencies that belong to it."""
 
+_FREQUENCIES = (0.182, 0.025, 0.108, 0.092, 0.074, 0.026, 0.265, 0.110, 0.045, 0.039, 0.034)
+"""Of the groups, from the residue frequencies that belong to BLOSUM62."""
+
 _X_SCORE, _TENTHS = -10, 10.0
 
 MOST_MATCHES = 1 << 22
 """Of one query: a long one of little complexity is read from its start up to here, which bounds memory."""
-
-_ROW_BITS = MOST_MATCHES.bit_length()
-"""Room for the number of a match, beside that of its band, in one integer."""
 
 _LEAST_EVIDENCE = 12.0
 """Natural logarithm of how much rarer than chance a band's words have to be: more than one common word."""
@@ -89,6 +99,7 @@ _MATRIX = np.full((_X + 1, _X + 1), _X_SCORE, dtype=np.int16)
 _MATRIX[:_X, :_X] = _SCORES
 _PAIR_STEP = np.uint8(_X + 1)
 _SCORE_OF_PAIR = _MATRIX.ravel()
+_EXPECTED = _MATRIX[:, :_X] @ np.array(_FREQUENCIES)
 
 
 def reduced(sequence: str) -> NDArray[np.uint8]:
@@ -102,42 +113,50 @@ class _Seed:
 
     Attributes:
         offsets: Places of a word that have to agree.
-        starts: (words + 1,) where the places of each word begin in `places`.
+        n_words: How many there are, with repeats.
+        counts: (words,) how often each word stands there.
+        starts: (words,) where the places of each word begin in `places`.
         places: Places of the words on the axis of all known sequences, word by word.
-        weights: (words,) natural logarithm of how rare each word is.
     """
 
     offsets: NDArray[np.int64]
-    starts: NDArray[np.int64]
+    n_words: int
+    counts: NDArray[np.int32]
+    starts: NDArray[np.int32]
     places: NDArray[np.int32]
-    weights: NDArray[np.float32]
 
     @classmethod
-    def of(cls, pattern: str, residues: NDArray[np.uint8]) -> _Seed:
+    def of(
+        cls, pattern: str, residues: NDArray[np.uint8], queries: Sequence[NDArray[np.uint8]] | None = None
+    ) -> _Seed:
+        """All words of the known sequences, or only the places of those that some queries have."""
         offsets = np.flatnonzero(np.frombuffer(pattern.encode(), dtype=np.uint8) == ord("1"))
         words, places = _words(residues, offsets)
-        order = _order(words)
-        counts = np.bincount(words, minlength=_X ** len(offsets))
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        weights = np.log(max(len(words), 1) / np.maximum(counts, 1)).astype(np.float32)
-        return cls(offsets, starts, places[order].astype(np.int32), weights)
+        counts = np.bincount(words, minlength=_X ** len(offsets)).astype(np.int32)
+        kept = counts
+        if queries is not None:
+            is_wanted = np.zeros(len(counts), dtype=bool)
+            for query in queries:
+                is_wanted[_words(query, offsets)[0]] = True
+            rows = np.flatnonzero(is_wanted[words])
+            words, places, kept = words[rows], places[rows], np.where(is_wanted, counts, 0)
+        starts = (np.cumsum(kept, dtype=np.int32) - kept).astype(np.int32)
+        return cls(offsets, int(counts.sum()), counts, starts, places[_order(words)])
 
     def matches(
         self, query: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
         """(W,) places in the query, on the axis, and weights, of words that both have."""
         words, here = _words(query, self.offsets)
-        counts = self.starts[words + 1] - self.starts[words]
+        counts = self.counts[words]
         keep = (counts > 0) & (counts <= COMMONEST)
         words, here, counts = words[keep], here[keep], counts[keep]
         ends = np.cumsum(counts)
         total = int(ends[-1]) if len(ends) else 0
-        rows = np.repeat(self.starts[words] - ends + counts, counts) + np.arange(total)
-        return (
-            np.repeat(here, counts),
-            self.places[rows].astype(np.int64),
-            np.repeat(self.weights[words], counts),
-        )
+        rows = np.repeat((self.starts[words] - ends + counts).astype(np.int32), counts)
+        rows += np.arange(total, dtype=np.int32)
+        weights = np.log(max(self.n_words, 1) / counts).astype(np.float32)
+        return np.repeat(here, counts), self.places[rows], np.repeat(weights, counts)
 
 
 class Neighbours:
@@ -162,7 +181,8 @@ class Neighbours:
         self._axis = np.full(int(self._ends[-1]) + 2 * REACH, _X, dtype=np.uint8)
         rows = np.arange(len(groups)) + np.repeat(self._starts - (np.cumsum(lengths) - lengths), lengths)
         self._axis[rows] = groups
-        self._seeds = [_Seed.of(pattern, self._axis) for pattern in SEEDS]
+        self._index: list[_Seed] | None = None
+        self._making_index = threading.Lock()
 
     @classmethod
     def of(cls, sequences: Sequence[str], y: IntArray, *, n_classes: int) -> Neighbours:
@@ -211,11 +231,21 @@ class Neighbours:
             sequences: Cleaned sequences.
             own: (N,) index of each among the known ones, which it then does not find.
         """
-        found = np.zeros((len(sequences), self.n_columns), dtype=np.float32)
-        for row, sequence in enumerate(sequences):
-            target, bits = self.search(sequence, own=None if own is None else int(own[row]))
-            found[row] = self._summary(target, bits)
-        return found
+        return self._table(self._searches(sequences, own), len(sequences))
+
+    def features_of_strangers(
+        self, sequences: Sequence[str], *, own: IntArray | None = None, most_bits: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """`features`, and what they would be if no known sequence scored more than `most_bits`."""
+        found = list(self._searches(sequences, own))
+        distant = ((target[bits <= most_bits], bits[bits <= most_bits]) for target, bits in found)
+        return self._table(found, len(found)), self._table(distant, len(found))
+
+    def _table(self, found: Iterable[tuple[IntArray, NDArray[np.float64]]], n: int) -> FloatArray:
+        table = np.zeros((n, self.n_columns), dtype=np.float32)
+        for row, (target, bits) in enumerate(found):
+            table[row] = self._summary(target, bits)
+        return table
 
     def _summary(self, target: IntArray, bits: NDArray[np.float64]) -> NDArray[np.float64]:
         classes = self._y[target]
@@ -236,66 +266,93 @@ class Neighbours:
         Returns:
             Indices, each once and ascending, and bits, above 0.
         """
-        query = reduced(sequence)
+        return next(self._searches([sequence], None if own is None else np.array([own])))
+
+    def _searches(
+        self, sequences: Sequence[str], own: IntArray | None
+    ) -> Iterator[tuple[IntArray, NDArray[np.float64]]]:
+        queries = [reduced(sequence) for sequence in sequences]
+        seeds = self._seeds_for(queries)
+        for row, query in enumerate(queries):
+            yield self._found(seeds, query, None if own is None else int(own[row]))
+
+    def _seeds_for(self, queries: Sequence[NDArray[np.uint8]]) -> list[_Seed]:
+        """All words, made once; for the first few queries those that they have, which is much faster."""
+        with self._making_index:
+            if self._index is None and sum(map(len, queries)) > FEW_RESIDUES:
+                self._index = [_Seed.of(pattern, self._axis) for pattern in SEEDS]
+            if self._index is not None:
+                return self._index
+        return [_Seed.of(pattern, self._axis, queries) for pattern in SEEDS]
+
+    def _found(
+        self, seeds: Sequence[_Seed], query: NDArray[np.uint8], own: int | None
+    ) -> tuple[IntArray, NDArray[np.float64]]:
         here, there, weight = (
-            np.concatenate(p) for p in zip(*(s.matches(query) for s in self._seeds), strict=True)
+            np.concatenate(parts)[:MOST_MATCHES]
+            for parts in zip(*(seed.matches(query) for seed in seeds), strict=True)
         )
         if own is not None:
             keep = (there < self._starts[own]) | (there >= self._ends[own])
             here, there, weight = here[keep], there[keep], weight[keep]
-        here, there, weight = here[:MOST_MATCHES], there[:MOST_MATCHES], weight[:MOST_MATCHES]
-        rows = self._of_best_bands(there - here + len(query), weight)
+        rows = _of_best_bands((there - here + len(query)) >> _BAND_BITS, weight)
         if not len(rows):
             return np.empty(0, dtype=np.int64), np.empty(0)
-        here, there = here[rows], there[rows]
+        here, there = here[rows].astype(np.int64), there[rows].astype(np.int64)
         window = (there - here + len(query)) * (len(query) // REACH + 1) + here // REACH
         _, first = np.unique(window, return_index=True)  # one extension a diagonal and stretch
         here, there = here[first], there[first]
         bits = self._extended(query, here, there)
         # The end of one known sequence and the start of the next may share a band; their words do not mix.
-        return _of_targets(np.searchsorted(self._ends, there, side="right"), bits)
-
-    @staticmethod
-    def _of_best_bands(diagonal: IntArray, weight: NDArray[np.float32]) -> IntArray:
-        """Row numbers of the matches in the bands with the rarest words."""
-        if not len(diagonal):
-            return diagonal
-        # Sorted as one number each: NumPy sorts those several times as fast as it sorts by a key.
-        packed = np.sort((diagonal >> _BAND_BITS << _ROW_BITS) | np.arange(len(diagonal)))
-        band, row = packed >> _ROW_BITS, packed & ((1 << _ROW_BITS) - 1)
-        first = np.flatnonzero(np.append(True, band[1:] != band[:-1]))
-        evidence = np.add.reduceat(weight[row], first)
-        bands = band[first]
-        has_next = np.append(bands[1:] == bands[:-1] + 1, False)
-        pairs = evidence + np.where(has_next, np.append(evidence[1:], 0), 0)  # a gap leads to the next one
-        likely = _largest(pairs, N_BANDS)
-        likely = likely[pairs[likely] > _LEAST_EVIDENCE]
-        is_chosen = np.zeros(len(bands), dtype=bool)
-        is_chosen[likely] = True
-        is_chosen[likely[has_next[likely]] + 1] = True
-        sizes = np.diff(np.append(first, len(band)))
-        return np.sort(row[np.repeat(is_chosen, sizes)])
+        owner, bits = _of_targets(np.searchsorted(self._ends, there, side="right"), bits)
+        bits -= np.log2(float(len(query))) + np.log2(float(self._lengths.sum())) - ALLOWED_BITS
+        return owner[bits > 0], bits[bits > 0]
 
     def _extended(self, query: NDArray[np.uint8], here: IntArray, there: IntArray) -> NDArray[np.float64]:
         """(K,) bits of the best stretch without gaps around each word."""
-        padded = np.full(len(query) + 2 * REACH + 1, _X, dtype=np.uint8)
-        padded[REACH : REACH + len(query)] = query
+        padded = np.full(len(query) + 2 * REACH, _X, dtype=np.uint8)
+        bias = np.zeros(len(padded), dtype=np.int16)
+        padded[REACH : REACH + len(query)], bias[REACH : REACH + len(query)] = query, _bias(query)
         # Rows of a sliding view are copied whole, which is several times as fast as gathering residues.
-        ours = sliding_window_view(padded, 2 * REACH + 1)[here]  # (K, P)
-        theirs = sliding_window_view(self._axis, 2 * REACH + 1)[there - REACH]
-        sums = np.cumsum(_SCORE_OF_PAIR.take(ours * _PAIR_STEP + theirs), axis=1, dtype=np.int32)
-        lowest = np.minimum.accumulate(np.minimum(sums, 0), axis=1)
-        best = np.maximum((sums[:, 1:] - lowest[:, :-1]).max(axis=1), sums[:, 0])
+        ours = sliding_window_view(padded, 2 * REACH)[here]  # (K, P)
+        theirs = sliding_window_view(self._axis, 2 * REACH)[there - REACH]
+        # Place by place over all diagonals, each step of which is one long row.
+        scores = _SCORE_OF_PAIR.take(np.ascontiguousarray((ours * _PAIR_STEP + theirs).T))  # (P, K)
+        scores += sliding_window_view(bias, 2 * REACH)[here].T
+        running, best = np.zeros((2, len(here)), dtype=np.int16)
+        for row in scores:
+            running += row
+            np.maximum(running, 0, out=running)
+            np.maximum(best, running, out=best)
         return np.asarray(best / _TENTHS)
 
 
-def _largest(values: NDArray[np.float32], n: int) -> IntArray:
-    """Where the n largest stand, ascending; of equal ones the first."""
-    if len(values) <= n:
-        return np.arange(len(values))
-    least = np.partition(values, len(values) - n)[len(values) - n]
-    above = np.flatnonzero(values > least)
-    return np.sort(np.append(above, np.flatnonzero(values == least)[: n - len(above)]))
+def _bias(query: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """(L,) tenths of a bit to add at each place: the less, the more its surroundings repeat it."""
+    is_group = np.zeros((len(query) + 1, _X + 1))
+    is_group[np.arange(1, len(query) + 1), query] = 1
+    sums, place = np.cumsum(is_group, axis=0), np.arange(len(query))
+    first = np.maximum(place - BIAS_REACH, 0)
+    last = np.minimum(place + BIAS_REACH + 1, len(query))
+    counts = sums[last] - sums[first] - is_group[1:]
+    around = (counts * _MATRIX[query]).sum(axis=1) / np.maximum(last - first - 1, 1)
+    return np.asarray(np.round(_EXPECTED[query] - around), dtype=np.int16)
+
+
+def _of_best_bands(band: NDArray[np.int32], weight: NDArray[np.float32]) -> IntArray:
+    """Row numbers, ascending, of the matches in the bands with the rarest words."""
+    if not len(band):
+        return np.empty(0, dtype=np.int64)
+    evidence = np.append(np.bincount(band, weight), 0.0)
+    pairs = evidence[:-1] + evidence[1:]  # a gap leads to the next one
+    likely = np.flatnonzero(pairs > _LEAST_EVIDENCE)
+    if len(likely) > N_BANDS:
+        least = np.partition(pairs[likely], len(likely) - N_BANDS)[len(likely) - N_BANDS]
+        likely = likely[pairs[likely] >= least]
+    is_chosen = np.zeros(len(evidence), dtype=bool)
+    is_chosen[likely] = True
+    is_chosen[likely + 1] = True
+    return np.flatnonzero(is_chosen[band])
 
 
 def _of_targets(owner: IntArray, bits: NDArray[np.float64]) -> tuple[IntArray, NDArray[np.float64]]:
@@ -305,28 +362,27 @@ def _of_targets(owner: IntArray, bits: NDArray[np.float64]) -> tuple[IntArray, N
     first = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
     above = np.maximum(bits - _OTHERS_ABOVE, 0)
     others = np.add.reduceat(above, first) - above[first]
-    total = bits[first] + np.minimum(others, bits[first]) - CHANCE_BITS
-    keep = total > 0
-    return owner[first][keep], total[keep]
+    return owner[first], bits[first] + np.minimum(others, bits[first])
 
 
 def _words(
     residues: NDArray[np.uint8], offsets: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Number of each word without X, and its place."""
     n = len(residues) - int(offsets[-1])
     if n <= 0:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    word, is_whole = np.zeros(n, dtype=np.int64), np.ones(n, dtype=bool)
+        return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32)
+    word, highest = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.uint8)
     for offset in offsets:
         part = residues[offset : offset + n]
-        word = word * _X + part
-        is_whole &= part < _X
-    places = np.flatnonzero(is_whole)
-    return word[places], places
+        word *= _X
+        word += part
+        np.maximum(highest, part, out=highest)
+    places = np.flatnonzero(highest < _X)
+    return word[places], places.astype(np.int32)
 
 
-def _order(words: NDArray[np.int64]) -> NDArray[np.int64]:
+def _order(words: NDArray[np.int32]) -> NDArray[np.int64]:
     """Stable argsort; twice by 16 bits, which NumPy sorts by radix, is several times as fast as once."""
     low = np.argsort((words & 0xFFFF).astype(np.uint16), kind="stable")
     high = (words >> 16).astype(np.uint16)[low]

@@ -9,10 +9,12 @@ doi:10.1186/1471-2105-12-221
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from sortilin.errors import MissingDependencyError
 from sortilin.interfaces import OnProgress
+from sortilin.sequences.relatives import Pair
 
 MAX_RESIDUES = 100
 """Longest peptide that is compared here. Above, an E-value finds what an identity of 0.6 would."""
@@ -26,7 +28,8 @@ MIN_EQUAL = 7
 
 STAGE = "comparing peptides"
 
-_GAP_OPEN, _GAP_EXTEND = 11, 1
+GAP_OPEN, GAP_EXTEND = 11, 1
+"""Penalties of an alignment with BLOSUM62: of a gap, and of each further residue in it."""
 
 
 def require() -> None:
@@ -43,8 +46,8 @@ def require() -> None:
 
 def similar_pairs(
     sequences: Sequence[str], *, min_identity: float = MIN_IDENTITY, on_progress: OnProgress | None = None
-) -> Iterator[tuple[int, int]]:
-    """Pairs of peptides with enough equal residues, each pair once.
+) -> Iterator[Pair]:
+    """Pairs of peptides with enough equal residues, each pair once and without an E-value.
 
     Time grows with the square of the number of peptides: 3,000 take some ten seconds.
 
@@ -63,7 +66,7 @@ def similar_pairs(
 
     short = [number for number, sequence in enumerate(sequences) if len(sequence) <= MAX_RESIDUES]
     peptides = Database([sequences[number] for number in short])
-    aligner = Aligner("BLOSUM62", gap_open=_GAP_OPEN, gap_extend=_GAP_EXTEND)
+    aligner = Aligner("BLOSUM62", gap_open=GAP_OPEN, gap_extend=GAP_EXTEND)
     for place, number in enumerate(short[:-1]):
         query = sequences[number]
         found = aligner.align(query, peptides, mode="full", algorithm="ov", start=place + 1)
@@ -71,6 +74,6 @@ def similar_pairs(
             n_equal = hit.alignment.count("M")
             shorter = min(len(query), hit.target_length)
             if n_equal >= max(MIN_EQUAL, min_identity * shorter):
-                yield number, short[hit.target_index]
+                yield Pair(number, short[hit.target_index], n_equal, n_equal / shorter, math.nan)
         if on_progress is not None:
             on_progress(STAGE, place + 1, len(short) - 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from sortilin.interfaces import Question
+
 # Spellings of DeepLoc, UniProt and everyday speech.
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "cytosol": ("cyto", "cytosolic", "cytoplasm", "cytoplasmic", "cyt"),
@@ -41,7 +43,10 @@ class Localization:
     }
     metric: ClassVar[str] = "macro_f1"
     dataset: ClassVar[str | None] = "psl"
+    more_datasets: ClassVar[tuple[str, ...]] = ()
     blind: ClassVar[str | None] = "psl-blind"
+    gives_way: ClassVar[Mapping[str, str]] = {}
+    questions: ClassVar[tuple[Question, ...]] = ()
     citation: ClassVar[str] = (
         "Li M., Benchmarking Transformer-Based Embeddings for Protein Subcellular Localization: A "
         "Comparative Study of LSTMs and Protein Language Models, University College London"
@@ -54,6 +59,14 @@ class Localization:
         "The full sequence as translated: without signal or transit peptide a protein may look cytosolic.",
         "Short peptides are called secreted with high confidence, whatever they are.",
         "A prediction from sequence is no evidence of location in a given cell, tissue or condition.",
+    )
+    not_for: ClassVar[tuple[str, ...]] = (
+        "Sequences of bacteria, archaea or viruses, and sets in which they are mixed with others.",
+        "What a mutation does to the location of a protein: no variant was trained on or tested.",
+        "Fragments, domains, peptides or mature chains taken for whole proteins as translated.",
+        "To rule a place out: a protein may be elsewhere too, or in a compartment that is no class here.",
+        "Annotation that is written to a database as if it were observed: mark it as predicted.",
+        "Diagnosis, treatment or any other decision about a patient.",
     )
 
 
