@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sortilin.sequences import mmseqs
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
@@ -16,3 +18,16 @@ def shared_data() -> Path:
     if not (folder / "psl" / "cyto.fasta").is_file():
         pytest.skip(f"the published data are not in {folder}; set SORTILIN_DATA_DIR to test with them")
     return folder
+
+
+@pytest.fixture(params=["mmseqs", "phmmer"])
+def search_tool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The tool that homologues are searched with, once each; skips where it is not installed."""
+    pytest.importorskip("pyopal")
+    tool: str = request.param
+    if tool == "phmmer":
+        pytest.importorskip("pyhmmer")
+        monkeypatch.setattr(mmseqs, "find", lambda: None)
+    elif mmseqs.find() is None:
+        pytest.skip("MMseqs2 is not installed: no `mmseqs` on the PATH")
+    return tool

@@ -15,7 +15,7 @@ from sortilin.evaluation import metrics
 from sortilin.experiment import bands, run
 from sortilin.experiment.validate import CrossValidation, Fold, Problem, assemble
 from sortilin.interfaces import IntArray
-from sortilin.sequences import clusters, mmseqs
+from sortilin.sequences import clusters
 from sortilin.sequences.relatives import Pair, Pairs, Relatives
 from test_experiment import TRAINING, config
 from test_experiment_grouped import planted  # noqa: F401 - a fixture
@@ -239,16 +239,7 @@ def test_card_says_how_to_get_them_where_nothing_was_searched(tmp_path: Path) ->
     assert f"\n| {first['name']} | {first['n']} | {first['classes']['basic']} | " in text
 
 
-@pytest.mark.parametrize("tool", ["mmseqs", "phmmer"])
-def test_near_copies_are_found_by_a_search(
-    tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("pyopal")
-    if tool == "phmmer":
-        pytest.importorskip("pyhmmer")
-        monkeypatch.setattr(mmseqs, "find", lambda: None)
-    elif mmseqs.find() is None:
-        pytest.skip("MMseqs2 is not installed: no `mmseqs` on the PATH")
+def test_near_copies_are_found_by_a_search(search_tool: str, tmp_path: Path) -> None:
     alone = [(label, s + s[::-1] + s) for label, s in TRAINING[60:]]
     proteins = [(label, s + mutated(s, 0.9, n) + s[::-1]) for n, (label, s) in enumerate(TRAINING[:45])]
     rows = [*alone, *proteins, *((label, mutated(s, 0.05, n)) for n, (label, s) in enumerate(proteins))]

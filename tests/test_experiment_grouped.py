@@ -140,16 +140,7 @@ def test_nothing_else_depends_on_it(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("tool", ["mmseqs", "phmmer"])
-def test_families_in_the_data_are_kept_together(
-    tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("pyopal")
-    if tool == "phmmer":
-        pytest.importorskip("pyhmmer")
-        monkeypatch.setattr(mmseqs, "find", lambda: None)
-    elif mmseqs.find() is None:
-        pytest.skip("MMseqs2 is not installed: no `mmseqs` on the PATH")
+def test_families_in_the_data_are_kept_together(search_tool: str, tmp_path: Path) -> None:
     rows = [(label, mutated(s, 0.1, seed)) for seed in range(3) for label, s in TRAINING[:24]]
     data = tiny.write_table(tmp_path / "x.csv", rows)
     stages: set[str] = set()

@@ -244,6 +244,18 @@ def test_few_queries_are_searched_as_many_are(monkeypatch: pytest.MonkeyPatch) -
     assert many._index is not None
 
 
+def test_one_query_after_another_gets_the_index() -> None:
+    index = Neighbours.of(KNOWN, CLASSES, n_classes=3)
+    tables = []
+    for number in range(neighbours.FEW_SEARCHES):
+        tables.append(index.features([KNOWN[number]]))
+        assert index._index is None
+    tables.append(index.features([KNOWN[neighbours.FEW_SEARCHES]]))
+    assert index._index is not None
+    n = neighbours.FEW_SEARCHES + 1
+    assert np.array_equal(np.vstack(tables), index.features(KNOWN[:n]))
+
+
 def test_index_is_made_once_whatever_searches_beside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbours, "FEW_RESIDUES", 0)
     made: list[str] = []

@@ -42,7 +42,7 @@ def evaluate(model: str, *, data: tuple[str, ...], labels: str, as_json: bool) -
     from sortilin.experiment import questions, validate
     from sortilin.predictor import load
 
-    loaded = load(model)
+    loaded = load(model, threads=None)
     labelled = labelled_data.load(loaded.task, data, labels=labels, classes=loaded.classes)
     table = loaded.predict_proba(labelled.sequences)
     is_known = loaded.was_trained_on(labelled.sequences)

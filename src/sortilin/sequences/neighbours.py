@@ -53,8 +53,8 @@ ALLOWED_BITS = 4.0
 _OTHERS_ABOVE = 10.0
 """Further diagonals of a known sequence, on the far side of a gap, count from here on."""
 
-FEW_RESIDUES = 20_000
-"""Of queries: so few are searched without an index of all words, which takes longer to make."""
+FEW_RESIDUES, FEW_SEARCHES = 20_000, 3
+"""Of queries: so few, so many times, are searched without an index of all words, which is slow to make."""
 
 COLUMNS = ("nearest", "all", "lead")
 """Of each class: its nearest sequence, all its sequences, and the nearest less that of any other class."""
@@ -182,6 +182,7 @@ class Neighbours:
         rows = np.arange(len(groups)) + np.repeat(self._starts - (np.cumsum(lengths) - lengths), lengths)
         self._axis[rows] = groups
         self._index: list[_Seed] | None = None
+        self._n_without_index = 0
         self._making_index = threading.Lock()
 
     @classmethod
@@ -277,12 +278,14 @@ class Neighbours:
             yield self._found(seeds, query, None if own is None else int(own[row]))
 
     def _seeds_for(self, queries: Sequence[NDArray[np.uint8]]) -> list[_Seed]:
-        """All words, made once; for the first few queries those that they have, which is much faster."""
+        """All words, made once; for the first few small searches those that the queries have: much faster."""
         with self._making_index:
-            if self._index is None and sum(map(len, queries)) > FEW_RESIDUES:
+            is_small = sum(map(len, queries)) <= FEW_RESIDUES and self._n_without_index < FEW_SEARCHES
+            if self._index is None and not is_small:
                 self._index = [_Seed.of(pattern, self._axis) for pattern in SEEDS]
             if self._index is not None:
                 return self._index
+            self._n_without_index += 1
         return [_Seed.of(pattern, self._axis, queries) for pattern in SEEDS]
 
     def _found(

@@ -51,7 +51,7 @@ class Activity:
         "'Neither' means unlike both: those in training are mostly unlike any active peptide.",
         "No test of toxicity: what kills cancer cells often harms healthy cells and red blood cells too.",
         "Short peptides only: nine in ten of those in training have 11 to 50 residues.",
-        "A sequence unlike any in training gets an answer all the same.",
+        "A sequence unlike any in training gets an answer too: most whole proteins are called anticancer.",
         "The plain sequence: amidation, cyclization, D-residues and lipids are not seen.",
         "No dose and no cell line: activity was published for some concentration, on some cells.",
     )
