@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sortilin.sequences import mmseqs
+
+if TYPE_CHECKING:
+    from hub import Hub
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +36,14 @@ def search_tool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     elif mmseqs.find() is None:
         pytest.skip("MMseqs2 is not installed: no `mmseqs` on the PATH")
     return tool
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    """A Hugging Face hub on this machine, with an empty cache; skips without the packages of `plm`."""
+    for package in ("huggingface_hub", "transformers", "sentencepiece"):
+        pytest.importorskip(package)
+    from hub import serving
+
+    with serving(monkeypatch, tmp_path / "hf-home") as found:
+        yield found

@@ -182,7 +182,7 @@ def test_a_network_learns_from_each_sequence_once() -> None:
         (
             [{**TREES, "classifier": {"name": "calibrated"}}],
             {"neighbours": True, "strangers": True},
-            "'calibrated' may split its rows; allowed with features: boosting",
+            "'calibrated' may split its rows; allowed with features: boosting, and head with validation: 0",
         ),
         (
             [{"features": {"name": "targeting"}, "classifier": {"name": "svm"}}],

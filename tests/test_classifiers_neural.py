@@ -21,7 +21,7 @@ import sortilin
 import tiny
 from sortilin import graph_inputs, predictor, registry
 from sortilin.artifact import ModelFolder
-from sortilin.classifiers import _network, neural
+from sortilin.classifiers import _network, _trained, neural
 from sortilin.errors import ConfigError, LabelError, ModelFolderError, UnknownNameError
 from sortilin.experiment import ExperimentConfig, run
 from sortilin.interfaces import SEQUENCES, IntArray, Watch
@@ -227,7 +227,7 @@ def test_fit_is_on_record() -> None:
     assert len(classifier.history) == classifier.chosen["epochs"] == 2
     best = max(record["valid_macro_f1"] for record in classifier.history)
     assert classifier.chosen["validation_macro_f1"] == best
-    assert set(classifier.history[0]) >= {"valid_loss", *(f"valid_{name}" for name in neural.METRICS)}
+    assert set(classifier.history[0]) >= {"valid_loss", *(f"valid_{name}" for name in _trained.METRICS)}
     assert classifier.seconds > 0
 
 
@@ -313,7 +313,10 @@ def test_fit_goes_on_in_its_workspace_and_refuses_that_of_another(tmp_path: Path
         (
             {"head": {"name": "lsmt"}},
             UnknownNameError,
-            "unknown head 'lsmt'; did you mean 'lstm'? choose from: cnn_lstm, lstm",
+            (
+                "unknown head 'lsmt'; did you mean 'lstm'? choose from: "
+                "cnn_lstm, light_attention, linear, lstm, mlp"
+            ),
         ),
         (
             {"backbone": {"name": "onehut"}},
@@ -358,10 +361,10 @@ def test_option_that_is_not_allowed_is_named_before_any_fit(
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("metric", ["loss", *neural.METRICS])
+@pytest.mark.parametrize("metric", ["loss", *_trained.METRICS])
 def test_every_metric_that_may_be_asked_for_is_measured(metric: str) -> None:
     assert made(training={"metric": metric}).config.training.metric == metric
-    measured = neural._score(np.eye(3)[[0, 1, 2, 0]], np.array([0, 1, 2, 1]))
+    measured = _trained.score(np.eye(3)[[0, 1, 2, 0]], np.array([0, 1, 2, 1]))
     assert metric == "loss" or np.isfinite(measured[metric])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from sklearn.linear_model import LogisticRegression
 
 import tiny
 from sortilin import registry
@@ -17,9 +18,11 @@ from sortilin.evaluation import metrics
 from sortilin.experiment import ExperimentConfig, questions, run
 from sortilin.experiment.data import LabelledSet
 from sortilin.interfaces import DoubleArray, Question
+from sortilin.results import Answering
 
 CLASSES = ("neither", "antimicrobial", "anticancer")
 FIRST, SECOND = questions.of_task("activity")
+PLAIN = Answering(SECOND.positive, SECOND.negative)
 PLANTED = dict(zip(CLASSES, tiny.PLANTED, strict=True))
 
 
@@ -59,16 +62,65 @@ def test_question_of_which_a_class_is_missing_is_not_asked() -> None:
 
 def test_answer_leaves_the_other_classes_out() -> None:
     table = np.array([[0.1, 0.6, 0.3], [0.0, 1.0, 0.0], [0.5, 0.25, 0.25]])
-    of_two, found = questions.answered(FIRST, labelled([2, 0, 2]), table)
+    of_two, found = questions.answered(
+        FIRST, labelled([2, 0, 2]), table, Answering(FIRST.positive, FIRST.negative)
+    )
     assert of_two.classes == ("neither", "anticancer")
     assert of_two.y.tolist() == [1, 0, 1]
     assert found == pytest.approx(np.array([[0.25, 0.75], [0.5, 0.5], [2 / 3, 1 / 3]]))
 
 
+def held_out(n: int, *, shift: float) -> tuple[LabelledSet, DoubleArray]:
+    """Rows of acp-hard whose probabilities are off by a factor in the odds; and as many that do not ask."""
+    generator = np.random.default_rng(4)
+    odds = np.exp(generator.normal(0, 2, n))
+    y = (generator.random(n) < odds / (1 + odds)).astype(int) + 1
+    told = odds * np.exp(shift)
+    table = np.column_stack([np.full(n, 0.5), 0.5 / (1 + told), 0.5 * told / (1 + told)])
+    elsewhere = np.tile([[0.5, 0.1, 0.4]], (n, 1))
+    both = labelled([*y.tolist(), *[2] * n], *["acp-hard"] * n, *["acp"] * n)
+    return both, np.concatenate([table, elsewhere])
+
+
+def test_answers_are_calibrated_on_the_rows_that_ask() -> None:
+    both, table = held_out(4_000, shift=1.5)
+    how = questions.answering(SECOND, both, table)
+    assert how.slope == pytest.approx(1.0, abs=0.1)
+    assert how.offset == pytest.approx(-1.5, abs=0.2)
+    rows = questions.asked(SECOND, both)
+    of_two, plain = questions.answered(SECOND, both.taken(rows, "asked"), table[rows], PLAIN)
+    _, answers = questions.answered(SECOND, both.taken(rows, "asked"), table[rows], how)
+    off, right = (metrics.evaluate(of_two.y, t, of_two.classes).metrics["ece"] for t in (plain, answers))
+    assert off > 0.1
+    assert right < 0.03
+
+
+def test_question_that_nobody_asks_is_answered_plainly() -> None:
+    assert questions.answering(SECOND, labelled([0, 2], "acp", "acp"), np.full((2, 3), 1 / 3)) == PLAIN
+    assert questions.answerings("localization", labelled([0, 1, 2]), np.full((3, 3), 1 / 3)) == {}
+
+
+def test_scores_that_say_the_opposite_do_not_turn_answers_around() -> None:
+    both, table = held_out(500, shift=0.0)
+    assert questions.answering(SECOND, both, table[:, [0, 2, 1]]) == PLAIN
+
+
+def test_answer_of_a_number_and_of_arrays_is_the_same() -> None:
+    table = np.array([[0.1, 0.6, 0.3], [0.5, 0.25, 0.25], [1.0, 0.0, 0.0]])
+    how = Answering(FIRST.positive, FIRST.negative, 0.7, -0.4)
+    one_by_one = [how(dict(zip(CLASSES, row, strict=True))) for row in table]
+    assert how.of(table[:, 2], table[:, 0]).tolist() == one_by_one
+    assert one_by_one[1] == pytest.approx(1 / (1 + np.exp(0.7 * np.log(2) + 0.4)))
+    assert one_by_one[2] == 0.0
+    assert how(dict.fromkeys(CLASSES, 0.0)) == pytest.approx(1 / (1 + np.exp(0.4)))
+
+
 def test_test_set_is_scored_by_question_whole_and_without_what_is_known() -> None:
     test = labelled([0, 0, 2, 2], *["acp"] * 4)
     table = np.array([[0.8, 0.1, 0.1], [0.2, 0.1, 0.7], [0.1, 0.8, 0.1], [0.0, 0.6, 0.4]])
-    found = questions.of_test((FIRST, SECOND), test, table, np.array([False, True, False, False]))
+    hows = {q.name: Answering(q.positive, q.negative) for q in (FIRST, SECOND)}
+    is_known = np.array([False, True, False, False])
+    found = questions.of_test((FIRST, SECOND), test, table, is_known, hows)
     assert [(a.question.name, a.part, a.pooled.n) for a in found] == [
         ("anticancer-or-neither", "whole", 4),
         ("anticancer-or-neither", "without 1 training sequences", 3),
@@ -102,12 +154,21 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return Finished(tmp_path_factory.mktemp("questions"))
 
 
-def by_hand(finished: Finished, question: Question, rows: Any) -> tuple[Any, DoubleArray]:
-    """Labels and probabilities of the held-out rows, without the code under test."""
+def by_hand(finished: Finished, question: Question) -> tuple[Any, DoubleArray, Any]:
+    """Labels, probabilities and folds of the held-out rows, without the code under test."""
     two = [CLASSES.index(question.negative), CLASSES.index(question.positive)]
-    table = finished.outcome.rows[0].cross_validation.probabilities[rows][:, two]
-    y = (finished.outcome.data.y[rows] == two[1]).astype(np.int64)
-    return y, table / table.sum(axis=1, keepdims=True)
+    rows = np.isin(finished.outcome.data.y, two)
+    measured = finished.outcome.rows[0].cross_validation
+    no, yes = measured.probabilities[rows][:, two].T
+    y, fold = (finished.outcome.data.y[rows] == two[1]).astype(np.int64), measured.fold[rows]
+    scores = np.log(yes / no)
+    answers = np.empty(len(y))
+    for number in range(3):
+        others, here = fold != number, fold == number
+        centre, spread = scores[others].mean(), scores[others].std()
+        platt = LogisticRegression(C=10).fit((scores[others, None] - centre) / spread, y[others])
+        answers[here] = platt.predict_proba((scores[here, None] - centre) / spread)[:, 1]
+    return y, np.column_stack([1 - answers, answers]), fold
 
 
 @pytest.mark.parametrize("question", [FIRST, SECOND], ids=lambda question: question.name)
@@ -117,8 +178,7 @@ def test_folds_are_scored_by_question(finished: Finished, question: Question) ->
         ("boosting on composition", "stratified folds"),
         ("boosting on length alone", "stratified folds"),
     ]
-    mine = np.isin(finished.outcome.data.y, [CLASSES.index(question.negative), 2])
-    y, table = by_hand(finished, question, mine)
+    y, table, fold = by_hand(finished, question)
     expected = metrics.evaluate(y, table, (question.negative, question.positive))
     pooled = found["folds"][0]["pooled"]
     assert pooled["n"] == 48
@@ -126,9 +186,8 @@ def test_folds_are_scored_by_question(finished: Finished, question: Question) ->
     assert pooled["metrics"]["ece"] == pytest.approx(expected.metrics["ece"], abs=1e-4)
     low, high = found["folds"][0]["intervals"]["mcc"]
     assert low <= pooled["metrics"]["mcc"] <= high
-    fold = finished.outcome.rows[0].cross_validation.fold
-    y, table = by_hand(finished, question, mine & (fold == 1))
-    expected = metrics.evaluate(y, table, (question.negative, question.positive))
+    here = fold == 1
+    expected = metrics.evaluate(y[here], table[here], (question.negative, question.positive))
     assert found["folds"][0]["folds"][1]["metrics"]["mcc"] == pytest.approx(expected.metrics["mcc"], abs=1e-4)
     assert [(row["part"], row["n"]) for row in found["tests"]] == [("whole", 10)]
 

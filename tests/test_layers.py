@@ -28,7 +28,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": FOUNDATION,
     "report": FOUNDATION,
     "artifact": FOUNDATION | {"evaluation"},
-    "features": FOUNDATION | {"sequences"},
+    "language_models": FOUNDATION | {"sequences"},
+    "vectors": FOUNDATION | {"sequences"},
+    "embedding": FOUNDATION | {"sequences", "language_models", "vectors"},
+    "features": FOUNDATION | {"sequences", "language_models", "vectors", "embedding"},
     "tasks": FOUNDATION | {"sequences"},
     "datasets": FOUNDATION | {"sequences"},
     "training": FOUNDATION,
@@ -57,7 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": FOUNDATION | {"cli"},
     "cli": FOUNDATION
     | {"sequences", "evaluation", "report", "artifact", "datasets", "predictor", "summary", "experiment"}
-    | {"benchmark", "tuning"},
+    | {"benchmark", "tuning", "language_models", "vectors", "embedding"},
 }
 """Folder or module → what of sortilin it may import, beside itself and the package root.
 
@@ -66,10 +69,13 @@ Variants (tasks, features, classifiers, formats) are reached through the registr
 
 HEAVY = {
     "accelerate",
+    "h5py",
+    "huggingface_hub",
     "lightgbm",
     "matplotlib",
     "onnx",
     "onnxruntime",
+    "openvino",
     "optuna",
     "pandas",
     "pyarrow",
@@ -77,7 +83,9 @@ HEAVY = {
     "pyopal",
     "scipy",
     "sklearn",
+    "tokenizers",
     "torch",
+    "transformers",
     "yaml",
 }
 """Imported inside functions only, so that nothing pays for what it does not use."""

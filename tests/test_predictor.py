@@ -410,6 +410,36 @@ def test_model_of_another_feature_set_is_refused(damaged: Callable[..., Predicto
     assert str(caught.value).endswith(f"use the version that wrote it, {sortilin.__version__}")
 
 
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ({"name": "q", "positive": "anticancer", "negative": "neither"}, "its questions cannot be read"),
+        (
+            {"name": "q", "positive": "anticancer", "negative": "nobody", "slope": 1.0, "offset": 0},
+            "its question 'q' does not fit its classes",
+        ),
+        (
+            {"name": "q", "positive": "anticancer", "negative": "neither", "slope": 0, "offset": 0},
+            "its question 'q' does not fit its classes",
+        ),
+    ],
+)
+def test_question_that_cannot_be_answered_is_refused(
+    question: dict[str, Any], message: str, damaged: Callable[..., Predictor]
+) -> None:
+    with pytest.raises(ModelFolderError, match=message):
+        damaged(lambda d: d.update(questions=[question]))
+
+
+def test_prediction_answers_the_questions_of_its_model(anticancer: Predictor) -> None:
+    (prediction,) = anticancer.predict(["GLFDIVKKVVGALGSL"])
+    assert prediction.answers.keys() == anticancer.questions.keys()
+    for name, how in anticancer.questions.items():
+        yes, no = prediction.probabilities[how.positive], prediction.probabilities[how.negative]
+        odds = np.exp(how.offset) * (yes / no) ** how.slope
+        assert prediction.answers[name] == pytest.approx(odds / (1 + odds))
+
+
 def test_feature_set_that_is_not_installed_is_named(damaged: Callable[..., Predictor]) -> None:
     model = damaged(lambda d: d["features"].update(name="somebodys"))
     with pytest.raises(UnknownNameError, match=r"unknown features 'somebodys'; choose from: composition, "):

@@ -16,14 +16,16 @@ from sortilin.errors import UnknownNameError
 
 BUILTIN = {
     "task": {"activity", "anticancer", "custom", "localization"},
-    "features": {"composition", "length", "paper71", "peptide", "targeting"},
-    "classifier": {"boosting", "calibrated", "ensemble", "neural", "svm"},
+    "features": {"composition", "embedding", "length", "paper71", "peptide", "precomputed", "targeting"},
+    "classifier": {"boosting", "calibrated", "ensemble", "head", "linear", "neural", "svm"},
     "backbone": {"onehot"},
-    "head": {"cnn_lstm", "lstm"},
+    "head": {"cnn_lstm", "light_attention", "linear", "lstm", "mlp"},
+    "language_model": {"esm2", "huggingface", "protalbert", "protbert", "prott5", "protxlnet"},
     "format": {"html", "jsonl", "parquet", "tsv"},
 }
 
-CLASSIFIERS = "choose from: boosting, calibrated, ensemble, neural, svm"
+CLASSIFIERS = "choose from: boosting, calibrated, ensemble, head, linear, neural, svm"
+HEADS = "choose from: cnn_lstm, light_attention, linear, lstm, mlp"
 
 
 class Somebodys:
@@ -92,7 +94,7 @@ print([name for name in sys.modules if name.startswith(folders) or name == "nump
         ),
         ("classifier", "forest", f"unknown classifier 'forest'; {CLASSIFIERS}"),
         ("classifier", "_onnx", f"unknown classifier '_onnx'; {CLASSIFIERS}"),
-        ("head", "lsmt", "unknown head 'lsmt'; did you mean 'lstm'? choose from: cnn_lstm, lstm"),
+        ("head", "lsmt", f"unknown head 'lsmt'; did you mean 'lstm'? {HEADS}"),
         ("backbone", "_store", "unknown backbone '_store'; choose from: onehot"),
         ("format", "", "unknown format ''; choose from: html, jsonl, parquet, tsv"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyarrow
@@ -91,6 +92,13 @@ def test_jsonl_rounds_to_six_decimals_and_keeps_text_as_read() -> None:
         "probabilities": {"anticancer": 0.812346, "not_anticancer": 0.187654},
         "flags": ["U>C:1"],
     }
+
+
+def test_jsonl_gives_answers_to_questions_where_there_are_any() -> None:
+    answered = replace(_prediction("a"), answers={"one-or-two": 0.12345678, 'odd "name" 100%': 1.0})
+    first, second = _written("jsonl", answered, _prediction("b")).decode().splitlines()
+    assert json.loads(first)["answers"] == {"one-or-two": 0.123457, 'odd "name" 100%': 1.0}
+    assert list(json.loads(second)) == list(json.loads(first))[:-1]
 
 
 def test_jsonl_and_tsv_take_class_names_with_odd_characters() -> None:

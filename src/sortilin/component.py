@@ -1,4 +1,4 @@
-"""A variant by name with its options, as configurations have it."""
+"""A variant by name with its options, as configurations and model folders have it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sortilin import registry
 from sortilin.errors import ConfigError
+from sortilin.interfaces import Descriptor
 
 
 class Component(BaseModel):
@@ -39,6 +40,22 @@ class Component(BaseModel):
         """The variant, configured; see `resolved`."""
         variant, config = self.resolved(kind)
         return variant(config)
+
+
+def recorded(name: str, descriptor: Descriptor) -> dict[str, Any]:
+    """What `model.json` says of a descriptor set, so that a predictor makes the same features.
+
+    A descriptor set may have a method `recorded`, which gives what is kept in place of its options
+    (`config`), and what else is worth keeping.
+    """
+    options: Any = descriptor
+    own: dict[str, Any] = getattr(descriptor, "recorded", dict)()
+    return {
+        "name": name,
+        "config": options.config.model_dump(mode="json"),
+        "n_features": len(descriptor.feature_names),
+        **own,
+    }
 
 
 def explain(error: ValidationError) -> str:

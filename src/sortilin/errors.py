@@ -12,6 +12,9 @@
     ├── TrainingError                a training run diverged
     ├── ModelFolderError             a model folder is damaged, foreign, or written by a newer version
     ├── DatasetError                 a dataset is absent, cannot be fetched, or fails its checksum
+    ├── BackboneError                a language model is absent, cannot be fetched, or its files are wrong
+    ├── StoreError                   a store of vectors is damaged, foreign, or written by a newer version
+    │   └── MissingVectorError       a store has no vector of a sequence
     ├── MissingDependencyError       an optional package is needed
     └── OutputError                  a result cannot be written
 
@@ -87,6 +90,18 @@ class ModelFolderError(SortilinError):
 
 class DatasetError(SortilinError):
     """A dataset is absent, cannot be fetched, or fails its checksum."""
+
+
+class StoreError(SortilinError):
+    """A store of vectors is damaged, foreign, or written by a newer version."""
+
+
+class MissingVectorError(StoreError):
+    """A store has no vector of a sequence."""
+
+
+class BackboneError(SortilinError):
+    """A language model is absent, cannot be fetched, or its files are not what they should be."""
 
 
 class MissingDependencyError(SortilinError):

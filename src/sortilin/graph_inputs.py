@@ -6,6 +6,7 @@ Axis letters: N sequences, F features, L residues, S scores.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,30 @@ _LEAST_ROWS = 4
 
 _MOST_POSITIONS = 50_000
 """Bound for that, and so for memory; a single longer sequence is a run of its own."""
+
+
+TAKES_VECTORS = {"vectors", "table"}
+"""Options of a descriptor set that looks vectors up in files rather than making them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Files of vectors that a model of such vectors predicts from.
+
+    Attributes:
+        paths: The files; none for models that make their features themselves.
+        table: FASTA file or table with their sequences, where the files do not name these themselves.
+    """
+
+    paths: tuple[str, ...] = ()
+    table: str | None = None
+
+    def options(self) -> dict[str, Any]:
+        """The options of the descriptor set that they stand for."""
+        return {"vectors": self.paths, "table": self.table} if self.paths else {}
+
+
+NO_VECTORS = Vectors()
 
 
 class Reader:
@@ -110,22 +135,31 @@ class Reader:
         return whole
 
 
-def reader_of(model: ModelFolder) -> Reader:
+def reader_of(model: ModelFolder, vectors: Vectors = NO_VECTORS) -> Reader:
     """The one that a model was made for.
 
+    Args:
+        model: Its folder.
+        vectors: Where a model of vectors finds those of the sequences.
+
     Raises:
+        ConfigError: The model makes its features itself, so that vectors would not be looked at.
         ModelFolderError: This version computes other features than the model expects.
         ValueError: The options in the folder are none of the descriptor set's.
     """
-    return Reader(_descriptor(model), _neighbours(model), _policy(model))
+    return Reader(_descriptor(model, vectors), _neighbours(model), _policy(model))
 
 
-def _descriptor(model: ModelFolder) -> Descriptor | None:
+def _descriptor(model: ModelFolder, vectors: Vectors) -> Descriptor | None:
     spec = model.description.get("features")
-    if spec is None:
+    variant = None if spec is None else registry.get("features", spec["name"])
+    if vectors.paths and (variant is None or not set(variant.Config.model_fields) >= TAKES_VECTORS):
+        raise ConfigError(
+            f"{model.path} needs no vectors: its features are made of the sequences; leave out --vectors"
+        )
+    if spec is None or variant is None:
         return None
-    variant = registry.get("features", spec["name"])
-    descriptor: Descriptor = variant(variant.Config(**spec["config"]))
+    descriptor: Descriptor = variant(variant.Config(**{**spec["config"], **vectors.options()}))
     if len(descriptor.feature_names) != spec["n_features"]:
         raise ModelFolderError(
             f"{model.path} expects {spec['n_features']} {spec['name']} features; this version of "

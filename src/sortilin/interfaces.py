@@ -119,6 +119,10 @@ class Task(Protocol):
 class Descriptor(Protocol):
     """A fixed-length numeric description of a sequence, computed without training.
 
+    One that depends on more than its options may have further methods. `recorded()` gives what `model.json`
+    says of it (see `component.recorded`), `absent()` the command that brings what it needs and is not there,
+    and `fingerprints()` file → SHA-256 of what it reads.
+
     Attributes:
         Config: Frozen pydantic model of its options; all have defaults.
         feature_names: One name a column, length F.
@@ -143,6 +147,8 @@ class Classifier(Protocol):
             sequences.
         gives_log_odds: Whether `softmax` makes probabilities of its scores, as far as they go uncalibrated.
         chosen: What `fit` chose by itself (grid search), for the record; empty before.
+        splits_rows: Whether `fit` may learn from some rows and look at others; may be left out, and is then
+            taken to be so.
     """
 
     Config: ClassVar[type[Any]]

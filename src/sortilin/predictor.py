@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from sortilin import artifact, device
 from sortilin.artifact import ModelFolder
 from sortilin.errors import ConfigError, ModelFolderError, UnknownNameError
-from sortilin.graph_inputs import Reader, reader_of
+from sortilin.graph_inputs import NO_VECTORS, Reader, Vectors, reader_of
 from sortilin.interfaces import DoubleArray
 from sortilin.pool import map_in_order
-from sortilin.results import Prediction
+from sortilin.results import Answering, Prediction
 from sortilin.sequences import SequenceRecord, records_from_strings
 
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -61,20 +61,31 @@ def locate(model: str | Path) -> Path:
     raise UnknownNameError("model", str(model), [*bundled(), "or the path of a model folder"])
 
 
-def load(model: str | Path, *, threads: int | None = 1) -> Predictor:
+def load(
+    model: str | Path,
+    *,
+    threads: int | None = 1,
+    vectors: Sequence[str | Path] = (),
+    table: str | Path | None = None,
+) -> Predictor:
     """A predictor from a bundled model's name ("localization") or a model folder.
 
     Args:
         model: Name or path.
         threads: Batches that are worked on at a time, each in a thread of its own; None for one a core,
             at most 8. The same input gives the same bits whatever it is.
+        vectors: Files with the vectors of the sequences to predict, for a model of `precomputed` features.
+        table: FASTA file or table with their sequences, where the files do not name these themselves.
 
     Raises:
         UnknownNameError: There is no such bundled model and no such folder.
         ModelFolderError: The folder is damaged, foreign or newer.
-        ConfigError: `threads` is less than 1.
+        ConfigError: `threads` is less than 1, or the table is without vectors.
     """
-    return Predictor(artifact.read(locate(model)), name=str(model), threads=threads)
+    if table is not None and not vectors:
+        raise ConfigError("a table of sequences is for files of vectors; give these too, or leave it out")
+    given = Vectors(tuple(str(path) for path in vectors), None if table is None else str(table))
+    return Predictor(artifact.read(locate(model)), name=str(model), threads=threads, vectors=given)
 
 
 class Predictor:
@@ -87,11 +98,19 @@ class Predictor:
         model: Its folder.
         task: Name of its task.
         classes: Class names; the column order of `predict_proba`.
+        questions: Question of two classes → how it is answered from the probabilities; mostly empty.
         threads: How many batches it works on at a time.
     """
 
-    def __init__(self, model: ModelFolder, *, name: str, threads: int | None = 1) -> None:
-        self.name, self.model = name, model
+    def __init__(
+        self,
+        model: ModelFolder,
+        *,
+        name: str,
+        threads: int | None = 1,
+        vectors: Vectors = NO_VECTORS,
+    ) -> None:
+        self.name, self.model, self._vectors = name, model, vectors
         self.threads = min(device.usable_cores(), MAX_THREADS_BY_DEFAULT) if threads is None else threads
         if self.threads < 1:
             raise ConfigError(f"threads must be at least 1, or None for one a core; got {threads}")
@@ -99,9 +118,24 @@ class Predictor:
         self.classes: tuple[str, ...] = tuple(model.description["classes"])
         self._calibration = model.calibration()
         self._length_range: tuple[int, int] = tuple(model.description["training_data"]["lengths"])
+        self.questions = self._read_questions()
         n_classes, shape = len(self.classes), self._calibration.weights.shape
         if len(shape) != 2 or shape[1] != n_classes or self._calibration.bias.shape != (n_classes,):
             raise self._damaged(f"its calibration does not fit {n_classes} classes")
+
+    def _read_questions(self) -> dict[str, Answering]:
+        """Question of two classes → how it is answered."""
+        try:
+            found = {
+                q["name"]: Answering(q["positive"], q["negative"], float(q["slope"]), float(q["offset"]))
+                for q in self.model.description.get("questions", ())
+            }
+        except (KeyError, TypeError, ValueError):
+            raise self._damaged("its questions cannot be read") from None
+        for name, how in found.items():
+            if not {how.positive, how.negative} <= {*self.classes} or not how.slope > 0:
+                raise self._damaged(f"its question '{name}' does not fit its classes")
+        return found
 
     def _damaged(self, what: str) -> ModelFolderError:
         return ModelFolderError(f"the model folder {self.model.path} is damaged: {what}")
@@ -114,7 +148,7 @@ class Predictor:
     @cached_property
     def _reader(self) -> Reader:
         try:
-            return reader_of(self.model)
+            return reader_of(self.model, self._vectors)
         except ValueError as error:  # pydantic's ValidationError is one
             raise self._damaged(f"its input cannot be made: {error}") from None
 
@@ -245,7 +279,9 @@ class Predictor:
         if is_known:
             flags = (*flags, TRAINED_ON)
         label = self.classes[row.index(max(row))]
-        return Prediction(record.id, length, label, dict(zip(self.classes, row, strict=True)), flags)
+        probabilities = dict(zip(self.classes, row, strict=True))
+        answers = {name: answering(probabilities) for name, answering in self.questions.items()}
+        return Prediction(record.id, length, label, probabilities, flags, answers)
 
 
 def _batches(records: Iterable[SequenceRecord]) -> Iterator[list[SequenceRecord]]:

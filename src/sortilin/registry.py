@@ -21,6 +21,7 @@ FOLDERS = {
     "classifier": "classifiers",
     "backbone": "backbones",
     "head": "heads",
+    "language_model": "language_models",
     "format": "report",
 }
 """Kind → folder of the package that holds its variants."""

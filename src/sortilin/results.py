@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 HIGH_CONFIDENCE = 0.75
 MEDIUM_CONFIDENCE = 0.50
 
@@ -31,6 +33,8 @@ class Prediction:
         label: The most probable class.
         probabilities: Calibrated probability of each class, in the model's class order; they sum to 1.
         flags: What a reader should know: replaced letters ("U>C:1"), a length outside the training range.
+        answers: Question of two classes → probability of yes, for one who knows that it is one of the two;
+            empty where the model's task has no such question.
     """
 
     id: str
@@ -38,6 +42,7 @@ class Prediction:
     label: str
     probabilities: Mapping[str, float]
     flags: tuple[str, ...] = ()
+    answers: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def probability(self) -> float:
@@ -48,6 +53,40 @@ class Prediction:
     def confidence(self) -> str:
         """Bin of the predicted class's probability: "High", "Medium" or "Low"."""
         return confidence_level(self.probability)
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """How a question of two classes is answered from the probabilities of more.
+
+    P(yes) = 1 / (1 + exp(-slope · (ln P(positive) - ln P(negative)) - offset)); P(positive) / (P(positive) +
+    P(negative)) as it stands. Probabilities may be numbers or arrays.
+
+    Attributes:
+        positive: The class that is a yes.
+        negative: The class that is a no.
+        slope: How far the log-odds of the two are trusted, above 0.
+        offset: What is added for the frequencies of the two where the question is asked.
+    """
+
+    positive: str
+    negative: str
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def log_odds(self, yes: Any, no: Any) -> Any:
+        """Of the two classes' probabilities, as they are."""
+        tiny = np.finfo(np.float64).tiny
+        return np.log(np.maximum(yes, tiny)) - np.log(np.maximum(no, tiny))
+
+    def of(self, yes: Any, no: Any) -> Any:
+        """Probability of yes, by the probabilities of the two classes."""
+        # tanh does not overflow.
+        return 0.5 + 0.5 * np.tanh(0.5 * (self.slope * self.log_odds(yes, no) + self.offset))
+
+    def __call__(self, probabilities: Mapping[str, float]) -> float:
+        """Probability of yes, for a sequence that is one of the two."""
+        return float(self.of(probabilities[self.positive], probabilities[self.negative]))
 
 
 @dataclass(frozen=True, slots=True)

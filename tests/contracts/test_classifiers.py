@@ -25,7 +25,7 @@ from sortilin.sequences import tokens
 
 NAMES = registry.names("classifier")
 N_CLASSES = (2, 3, 4)
-SLOW_N_CLASSES = {"neural": (2, 3), "ensemble": (2, 3)}
+SLOW_N_CLASSES = {"head": (2, 3), "neural": (2, 3), "ensemble": (2, 3)}
 """Its export takes seconds."""
 
 CASES = [(name, c) for name in NAMES for c in SLOW_N_CLASSES.get(name, N_CLASSES)]
@@ -35,6 +35,11 @@ SEED = 11
 QUICK: dict[str, dict[str, Any]] = {
     "svm": {"c": (1.0,), "gamma": ("scale",)},
     "boosting": {"rounds": 30, "smallest_leaf": 5},
+    "linear": {"c": (0.1,)},
+    "head": {
+        "head": {"name": "mlp", "options": {"hidden": [8, 4], "batch_norm": True, "dropout": 0.1}},
+        "training": {"epochs": 30, "learning_rate": 0.01, "batch_size": 16},
+    },
     "neural": {
         "backbone": {"name": "onehot", "options": {"embedding": 8}},
         "head": {"name": "lstm", "options": {"hidden": 8, "pooling": "attention"}},
@@ -221,6 +226,12 @@ def test_unknown_option_is_refused(name: str) -> None:
     ("name", "package", "message"),
     [
         ("svm", "sklearn.svm", "training an SVM needs scikit-learn: pip install 'sortilin[train]'"),
+        (
+            "linear",
+            "sklearn.linear_model",
+            "training a logistic regression needs scikit-learn: pip install 'sortilin[train]'",
+        ),
+        ("head", "torch", "training a network needs torch: pip install 'sortilin[train]'"),
         ("boosting", "lightgbm", "training boosted trees needs lightgbm: pip install 'sortilin[train]'"),
         ("neural", "torch", "training a network needs torch: pip install 'sortilin[train]'"),
         ("neural", "accelerate", "training a network needs accelerate: pip install 'sortilin[train]'"),

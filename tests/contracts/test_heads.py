@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sortilin import registry
+from sortilin.component import Component
 from sortilin.errors import ConfigError
+from sortilin.experiment.presets import DEEP_MLP
 from sortilin.heads import _pooling
 from sortilin.heads._recurrent import Recurrent, reversed_positions
 from sortilin.interfaces import DoubleArray
@@ -27,6 +29,9 @@ WIDTH, N_CLASSES = 5, 3
 SMALL: dict[str, dict[str, Any]] = {
     "lstm": {"hidden": 4},
     "cnn_lstm": {"hidden": 4, "filters": 3, "kernels": (3,)},
+    "light_attention": {"hidden": 4, "kernel": 3},
+    "mlp": {"hidden": (6,)},
+    "linear": {"dropout": 0.1},
 }
 """Options that make a head quick; a head that is not here is tested as it comes."""
 
@@ -42,7 +47,15 @@ CASES: dict[str, list[dict[str, Any]]] = {
         {"bidirectional": True, "pooling": "max", "kernels": (1, 9)},
         {"bidirectional": False, "pooling": "max", "window": 4, "filters": None},
     ],
+    "light_attention": [{}, {"kernel": 9, "filters": 3}],
+    "mlp": [{}, {"hidden": (6, 4), "dropout": (0.3, 0.2), "batch_norm": True}],
 }
+OF_THE_MEAN = ("linear", "mlp")
+"""Heads to which the order of the residues is nothing."""
+
+WITHOUT_ATTENTION = (
+    "head '{}' has no attention; light_attention has, and lstm and cnn_lstm with pooling: attention"
+)
 LENGTHS = (7, 1, 12, 3, 8)
 EXACT = 1e-12
 """float64, where nothing is computed in another way for other pads."""
@@ -76,6 +89,11 @@ ATTENTIVE = [case for case in ALL if built(*case).has_attention]
 
 @pytest.fixture(params=ALL, ids=as_id)
 def head(request: pytest.FixtureRequest) -> Any:
+    return built(*request.param)
+
+
+@pytest.fixture(params=[case for case in ALL if case[0] not in OF_THE_MEAN], ids=as_id)
+def ordered(request: pytest.FixtureRequest) -> Any:
     return built(*request.param)
 
 
@@ -134,16 +152,28 @@ def test_what_stands_at_a_pad_does_not_matter(head: Any) -> None:
         assert head(*padded(sequences(), 3, pads=50.0)).numpy() == pytest.approx(expected, abs=NEARLY)
 
 
-def test_each_residue_matters_and_so_does_its_place(head: Any) -> None:
+def test_each_residue_matters(head: Any) -> None:
     x, mask = padded(sequences()[:1])
     with torch.inference_mode():
         before = head(x, mask)
-        reversed_ = head(x.flip(1), mask)
-        assert not torch.allclose(before, reversed_, atol=1e-6)
         for place in range(LENGTHS[0]):
             changed = x.clone()
             changed[0, place] += 3
             assert not torch.allclose(head(changed, mask), before, atol=1e-6), place
+
+
+def test_place_of_a_residue_matters(ordered: Any) -> None:
+    x, mask = padded(sequences()[:1])
+    with torch.inference_mode():
+        assert not torch.allclose(ordered(x, mask), ordered(x.flip(1), mask), atol=1e-6)
+
+
+@pytest.mark.parametrize("case", [case for case in ALL if case[0] in OF_THE_MEAN], ids=as_id)
+def test_head_of_the_mean_takes_it_for_the_sequence(case: tuple[str, dict[str, Any]]) -> None:
+    head = built(*case)
+    with torch.inference_mode():
+        expected = head(*padded([part.mean(dim=0, keepdim=True) for part in sequences()])).numpy()
+        assert head(*padded(sequences(), 2)).numpy() == pytest.approx(expected, abs=EXACT)
 
 
 def gradients(head: Any, n_more: int) -> dict[str, DoubleArray]:
@@ -224,7 +254,10 @@ def test_attention_of_a_sequence_is_its_own(attentive: Any) -> None:
 def test_head_without_attention_says_so(case: tuple[str, dict[str, Any]]) -> None:
     with pytest.raises(ConfigError) as caught:
         built(*case).attention(*padded(sequences()))
-    assert str(caught.value) == "this head has no attention; use pooling: attention"
+    expected = "this head has no attention; use pooling: attention"
+    if case[0] in OF_THE_MEAN:
+        expected = WITHOUT_ATTENTION.format(case[0])
+    assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize(("name", "options"), ALL, ids=str)
@@ -389,3 +422,108 @@ def test_convolution_without_a_middle_is_refused(kernels: tuple[int, ...]) -> No
     with pytest.raises(ValidationError) as caught:
         registry.get("head", "cnn_lstm").Config(kernels=kernels)
     assert f"widths must be odd, found {even}" in str(caught.value)
+
+
+# --- light attention
+
+
+def convolved(layer: Any, part: Tensor) -> DoubleArray:
+    """(L, D) → (L, F): a convolution with zeros beyond the ends of the sequence."""
+    weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()  # (F, D, K)
+    reach = weight.shape[2] // 2
+    around = np.pad(part.numpy(), ((reach, reach), (0, 0)))
+    windows = (around[place : place + weight.shape[2]] for place in range(len(part)))
+    return np.array([np.einsum("fdk,kd->f", weight, window) + bias for window in windows])
+
+
+@pytest.mark.parametrize("options", [{}, {"kernel": 9, "filters": 3}], ids=str)
+def test_light_attention_is_the_published_equations(options: dict[str, Any]) -> None:
+    # Values and attention by a convolution each; softmax over the residues of each channel by itself.
+    head = built("light_attention", options)
+    with torch.inference_mode():
+        logits, attention = head.attention(*padded(sequences(), 2))
+    for row, part in enumerate(sequences()):
+        values, energy = convolved(head.values, part), convolved(head.energy, part)
+        weights = np.exp(energy - energy.max(axis=0))
+        weights /= weights.sum(axis=0)  # (L, F)
+        pooled = np.concatenate([(weights * values).sum(axis=0), values.max(axis=0)])
+        with torch.inference_mode():
+            expected = head.classifier(torch.from_numpy(pooled)[None])[0].numpy()
+        assert logits[row].numpy() == pytest.approx(expected, abs=NEARLY)
+        assert attention[row, : len(part)].numpy() == pytest.approx(weights.mean(axis=1), abs=NEARLY)
+
+
+def test_light_attention_has_the_published_sizes_unless_asked() -> None:
+    head = registry.get("head", "light_attention")(width=WIDTH, n_classes=N_CLASSES)
+    assert head.values.weight.shape == head.energy.weight.shape == (WIDTH, WIDTH, 9)
+    assert [layer.out_features for layer in head.classifier if isinstance(layer, nn.Linear)] == [32, 3]
+    assert {layer.p for layer in head.modules() if isinstance(layer, nn.Dropout)} == {0.25}
+
+
+def test_light_attention_needs_a_middle() -> None:
+    with pytest.raises(ValidationError, match="the width must be odd, found 4"):
+        registry.get("head", "light_attention").Config(kernel=4)
+
+
+# --- dense layers
+
+
+def kinds(head: Any) -> list[tuple[str, float]]:
+    """Kind and size of each layer, in order; the share of a dropout."""
+    sizes = {"Linear": "out_features", "BatchNorm": "num_features", "Dropout": "p"}
+    names = [type(layer).__name__ for layer in head.layers]
+    return [(n, getattr(layer, sizes.get(n, ""), 0)) for n, layer in zip(names, head.layers, strict=True)]
+
+
+def test_mlp_has_the_two_published_forms() -> None:
+    variant = registry.get("head", "mlp")
+    shallow = variant(width=1024, n_classes=4)
+    assert kinds(shallow) == [("Linear", 512), ("ReLU", 0), ("Dropout", 0.3), ("Linear", 4)]
+    deep = variant(variant.Config(**DEEP_MLP), width=320, n_classes=4)
+    assert kinds(deep) == [
+        *[("Linear", 512), ("ReLU", 0), ("BatchNorm", 512), ("Dropout", 0.3)],
+        *[("Linear", 256), ("ReLU", 0), ("BatchNorm", 256), ("Dropout", 0.2)],
+        ("Linear", 4),
+    ]
+    assert deep.layers[0].in_features == 320
+
+
+def test_one_dropout_is_that_of_every_layer() -> None:
+    config = registry.get("head", "mlp").Config(hidden=(8, 4), dropout=0.5)
+    assert config.dropouts == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"hidden": (8, 4), "dropout": (0.1,)},
+            "dropout holds 1 numbers for 2 hidden layers; give one a layer, or one for all",
+        ),
+        ({"dropout": 1.0}, "dropout is a share from 0 to below 1; found 1"),
+        ({"dropout": (-0.1,)}, "dropout is a share from 0 to below 1; found -0.1"),
+        ({"hidden": ()}, "hidden: Tuple should have at least 1 item"),
+    ],
+)
+def test_mlp_option_that_is_not_allowed_is_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Component(name="mlp", options=options).resolved("head")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["mlp", "light_attention"])
+def test_batch_of_one_can_be_learned_from(name: str) -> None:
+    # The last batch of an epoch may be one sequence, which has no spread over the batch.
+    options = {"hidden": (4,), "batch_norm": True} if name == "mlp" else {"hidden": 4}
+    variant = registry.get("head", name)
+    head = variant(variant.Config(**options), width=WIDTH, n_classes=N_CLASSES).train()
+    before = {key: value.clone() for key, value in head.state_dict().items() if "running" in key}
+    assert len(before) == 2
+    x, mask = padded(sequences(torch.float32)[:1])
+    head(x, mask).square().sum().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in head.parameters())
+    for key, value in before.items():
+        assert torch.equal(head.state_dict()[key], value), key
+    both = padded(sequences(torch.float32)[:3:2])
+    head(*both)
+    assert not any(torch.equal(head.state_dict()[key], value) for key, value in before.items())

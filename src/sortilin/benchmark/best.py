@@ -29,6 +29,9 @@ from sortilin.predictor import Predictor
 from sortilin.results import Evaluation
 from sortilin.sequences import SequenceRecord
 
+HEAD = "head"
+"""The classifier that is a network on features."""
+
 
 @dataclass(frozen=True, slots=True)
 class Best:
@@ -153,7 +156,8 @@ def _predict(predictor: Predictor, blind: Sequence[SequenceRecord]) -> list[dict
 
 def _raw(predictor: Predictor, sequences: list[str]) -> DoubleArray | None:
     """(M, C) softmax of a network's logits, without calibration; None for what has no softmax."""
-    if "tokens" not in predictor.model.description:
+    described = predictor.model.description
+    if "tokens" not in described and described["classifier"]["name"] != HEAD:
         return None
     return uncalibrated(predictor.scores(sequences), len(predictor.classes))
 

@@ -20,10 +20,11 @@ from pydantic import (
 from sortilin.component import Component
 from sortilin.experiment import presets
 from sortilin.experiment.config import LabelHabit, Sources, check_inputs, checked, overridden, yaml_text
+from sortilin.experiment.inputs import Inputs
 from sortilin.interfaces import SEQUENCES
 from sortilin.registry import get
 
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._+-]*[A-Za-z0-9_-])?")
 
 
 class ModelSpec(BaseModel):
@@ -50,7 +51,7 @@ class ModelSpec(BaseModel):
     @classmethod
     def _is_a_folder_name(cls, value: str) -> str:
         if not _NAME.fullmatch(value):
-            raise ValueError("letters, digits, '.', '_' and '-' only")
+            raise ValueError("letters, digits, '.', '_', '+' and '-' only")
         return value
 
     @model_validator(mode="after")
@@ -154,6 +155,7 @@ def resolve(config: BenchmarkConfig, spec: ModelSpec) -> presets.Preset:
         )
     check_inputs(found.features, found.classifier)
     found.classifier.build("classifier")
+    Inputs.of(found.features)
     return found
 
 

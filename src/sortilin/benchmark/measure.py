@@ -88,9 +88,15 @@ def inputs_of(preset: Preset, sequences: Sequence[str]) -> Any:
 
 def preset_identity(preset: Preset) -> str:
     """Equal components and options, equal identity."""
-    features = preset.features and preset.features.model_dump(mode="json")
+    features = preset.features and _features_identity(preset.features)
     classifier: Any = preset.classifier.build("classifier")
     return identity(features, preset.classifier.name, classifier.config.model_dump(mode="json"))
+
+
+def _features_identity(features: Component) -> dict[str, Any]:
+    """Name and options, and what a descriptor set says of the files that it reads."""
+    files: dict[str, str] = getattr(features.build("features"), "fingerprints", dict)()
+    return features.model_dump(mode="json") | ({"files": files} if files else {})
 
 
 def on_holdout(bench: Bench, preset: Preset) -> dict[str, Any]:

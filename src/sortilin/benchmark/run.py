@@ -21,10 +21,14 @@ from sortilin.benchmark.folder import CONFIG, RESULTS, Folder
 from sortilin.benchmark.measure import Bench, Split
 from sortilin.errors import ConfigError, LabelError, MissingDependencyError
 from sortilin.experiment import data, validate
+from sortilin.experiment.inputs import Inputs
 from sortilin.experiment.presets import Preset
 from sortilin.interfaces import OnProgress
 from sortilin.report import benchmark as report
 from sortilin.sequences import SequenceRecord, read_sequences
+
+PRECOMPUTED = "precomputed"
+"""The descriptor set that looks vectors up in files."""
 
 FORMAT, FORMAT_VERSION = "sortilin-benchmark", 1
 
@@ -63,11 +67,14 @@ def run(
         SortilinError: Data, configuration or folder do not allow the run; before long work.
     """
     tell = on_progress or (lambda _stage, _done, _total: None)
-    presets = {spec.name: resolve(config, spec) for spec in config.models}
+    named = {spec.name: resolve(config, spec) for spec in config.models}
     _require(config)
-    _refuse_baseline_names(config, presets)
+    _refuse_baseline_names(config, named)
+    absent = _absent(named)
+    presets = {name: preset for name, preset in named.items() if name not in absent}
     split, n_repeats = _split(config, tell)
     blind = _blind(config, tell)
+    _refuse_missing_vectors(presets, blind)
     folder = Folder(out)
     folder.open(_shared(config, split))
     with files.locked(out):
@@ -76,6 +83,7 @@ def run(
         measure.check_stored(folder, presets.values())
         measured = _measure(config, bench, presets)
         results = _results(config, presets, split, measured, n_repeats, command)
+        results["not_run"] = [_not_run(config, named[name], fetch) for name, fetch in absent.items()]
         results["exploration"] = explore.explore(
             split.data, None if blind is None else [r.sequence for r in blind], lambda *_: None
         )
@@ -110,6 +118,33 @@ def _refuse_baseline_names(config: BenchmarkConfig, presets: Mapping[str, Preset
     taken = sorted(set(presets) & set(baselines.NAMES))
     if config.baselines and taken:
         raise ConfigError(f"'{taken[0]}' is the name of a baseline; give the model another one")
+
+
+def _absent(presets: Mapping[str, Preset]) -> dict[str, str]:
+    """Models that lack something, with the command that brings it: listed, and not run.
+
+    Raises:
+        ConfigError: All of them do.
+    """
+    found = {name: Inputs.of(preset.features).absent() for name, preset in presets.items()}
+    absent = {name: command for name, command in found.items() if command is not None}
+    if len(absent) == len(presets):
+        commands = ", ".join(dict.fromkeys(absent.values()))
+        raise ConfigError(f"none of the models can be run ({', '.join(absent)}): first {commands}")
+    return absent
+
+
+def _not_run(config: BenchmarkConfig, preset: Preset, command: str) -> dict[str, Any]:
+    """The record of a model that was not run: no figure of it is known here."""
+    counterpart = published.of(config.task, config.data) and preset.published
+    return {"name": preset.name, "title": preset.title, "published": counterpart, "command": command}
+
+
+def _refuse_missing_vectors(presets: Mapping[str, Preset], blind: Sequence[SequenceRecord] | None) -> None:
+    """See that blind sequences have vectors where these were made before: the end comes after hours."""
+    for preset in presets.values():
+        if blind and preset.features is not None and preset.features.name == PRECOMPUTED:
+            Inputs.of(preset.features)([record.sequence for record in blind])
 
 
 def _split(config: BenchmarkConfig, tell: OnProgress) -> tuple[Split, int]:

@@ -1,6 +1,6 @@
-"""Backbone and head as one torch module, and its examples.
+"""Torch modules that the loop trains, their examples, and their export.
 
-Axis letters: N sequences, B batch, L residues, D width, C classes, S scores.
+Axis letters: N sequences, B batch, L residues, D width, F features, C classes, S scores.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sortilin.errors import ConfigError
 from sortilin.interfaces import Backbone, Head, IntArray
 from sortilin.sequences import tokens
+
+Module = TypeVar("Module", bound=nn.Module)
 
 _EXAMPLE = (2, 1_000)
 """Sequences and positions that the exporter looks on at; more positions than a head pools into one."""
@@ -43,10 +46,43 @@ class Network(nn.Module):
         found: tuple[Tensor, Tensor] = self.head.attention(self.backbone(batch, mask), mask)
         return found
 
-    @property
-    def n_parameters(self) -> int:
-        """How many numbers are trained."""
-        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+class FeatureNetwork(nn.Module):
+    """Features (B, F) → standardized → a head, which takes them for one residue → logits (B, C).
+
+    Args:
+        head: Over vectors of width F.
+        mean: (F,) is taken off.
+        scale: (F,) is divided by.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, head: Head, mean: NDArray[np.float32], scale: NDArray[np.float32]) -> None:
+        super().__init__()
+        self.head = head
+        self.register_buffer("mean", torch.from_numpy(mean))
+        self.register_buffer("scale", torch.from_numpy(scale))
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """(B, F) features → (B, C) logits."""
+        x = ((batch - self.mean) / self.scale)[:, None]  # (B, 1, F)
+        mask = torch.ones_like(x[..., 0], dtype=torch.bool)  # (B, 1)
+        logits: Tensor = self.head(x, mask)
+        return logits
+
+
+class FeatureExamples:
+    """N rows of features; see `training.Examples`."""
+
+    def __init__(self, rows: NDArray[np.float32], targets: IntArray) -> None:
+        self.rows, self.targets = torch.from_numpy(rows), targets
+        self.lengths = np.ones(len(rows), dtype=np.int64)
+
+    def batch(self, rows: IntArray) -> tuple[Tensor]:
+        """One argument: (B, F) features."""
+        return (self.rows[torch.from_numpy(rows)],)
 
 
 class SequenceExamples:
@@ -75,7 +111,7 @@ def as_scores(logits: Any) -> Any:
 
 
 class _Exported(nn.Module):
-    """What the ONNX graph computes."""
+    """What the ONNX graph computes of tokens."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -87,6 +123,18 @@ class _Exported(nn.Module):
             return (as_scores(self.network(tokens)),)
         logits, weights = self.network.attention(tokens)
         return as_scores(logits), weights
+
+
+class _ExportedOfFeatures(nn.Module):
+    """What the ONNX graph computes of features."""
+
+    def __init__(self, network: FeatureNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
+        """(N, F) features → scores."""
+        return (as_scores(self.network(features)),)
 
 
 class _OnnxLstm(nn.Module):
@@ -139,26 +187,40 @@ def to_onnx(network: Network) -> bytes:
     Raises:
         ConfigError: The exporter finds no graph that holds for every length.
     """
-    from torch.export import Dim
-
     outputs = ["scores", "attention"] if network.head.has_attention else ["scores"]
     example = torch.ones(_EXAMPLE, dtype=torch.int64)
+    return _exported(_Exported(_exportable(network)), "tokens", example, outputs, open_dims=("N", "L"))
+
+
+def to_onnx_of_features(network: FeatureNetwork) -> bytes:
+    """`features` (N, F) → `scores` (N, S); the standardization is part of the graph."""
+    example = torch.zeros(_EXAMPLE[0], len(network.mean))
+    module = _ExportedOfFeatures(_exportable(network))
+    return _exported(module, "features", example, ["scores"], open_dims=("N",))
+
+
+def _exported(
+    module: nn.Module, name: str, example: Tensor, outputs: list[str], *, open_dims: tuple[str, ...]
+) -> bytes:
+    """The graph of a module of one argument, of which the first dimensions are open."""
+    from torch.export import Dim
+
     with warnings.catch_warnings(), _quiet_exporter():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         program = torch.onnx.export(
-            _Exported(_exportable(network)).eval(),
+            module.eval(),
             (example,),
             dynamo=True,
             verbose=False,
-            input_names=["tokens"],
+            input_names=[name],
             output_names=outputs,
-            dynamic_shapes={"tokens": {0: Dim("N"), 1: Dim("L")}},
+            dynamic_shapes={name: {place: Dim(letter) for place, letter in enumerate(open_dims)}},
         )
     assert program is not None  # None only where a file is written
-    return _tidied(program.model_proto, outputs)
+    return _tidied(program.model_proto, outputs, n_open=len(open_dims))
 
 
-def _exportable(network: Network) -> Network:
+def _exportable(network: Module) -> Module:
     """A copy in which ONNX's own LSTM stands for each layer."""
     network = copy.deepcopy(network)
     for module in list(network.modules()):
@@ -180,14 +242,15 @@ def _quiet_exporter() -> Iterator[None]:
         log.setLevel(before)
 
 
-def _tidied(proto: Any, outputs: list[str]) -> bytes:
+def _tidied(proto: Any, outputs: list[str], *, n_open: int = 2) -> bytes:
     """Without traces of this machine, and without shapes that the exporter took from its example."""
     del proto.graph.value_info[:]
     for part in (proto, proto.graph, *proto.graph.node, *proto.functions):
         del part.metadata_props[:]
         part.doc_string = ""
     (given,) = proto.graph.input
-    if fixed := [d.dim_value for d in given.type.tensor_type.shape.dim if not d.dim_param]:
+    open_dims = list(given.type.tensor_type.shape.dim)[:n_open]
+    if fixed := [d.dim_value for d in open_dims if not d.dim_param]:
         raise ConfigError(f"this network cannot be exported: its graph would hold for a size of {fixed} only")
     for tensor, name in zip(proto.graph.output, outputs, strict=True):
         shape = tensor.type.tensor_type.shape

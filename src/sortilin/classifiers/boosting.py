@@ -46,6 +46,7 @@ class VARIANT:
 
     takes: ClassVar[str] = FEATURES
     gives_log_odds: ClassVar[bool] = True
+    splits_rows: ClassVar[bool] = False
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or self.Config()

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
-from sortilin.component import Component
+from sortilin.component import Component, recorded
 from sortilin.errors import ConfigError
 from sortilin.evaluation.calibration import log_softmax
 from sortilin.interfaces import (
@@ -35,9 +35,6 @@ from sortilin.sequences.neighbours import COLUMNS, Neighbours
 
 STRANGE_BITS = 30.0
 """Above chance: a neighbour that scores more is passed over where a stranger is learned from."""
-
-LEARN_AT_ONCE = ("boosting",)
-"""Classifiers of features that never split their rows."""
 
 
 class Member(BaseModel):
@@ -103,11 +100,11 @@ class VARIANT:
     def _check_strangers(self) -> None:
         if not self.config.neighbours:
             raise ConfigError("strangers: true is about neighbours; set neighbours: true as well")
-        for member in self.config.members:
-            if member.features is not None and member.classifier.name not in LEARN_AT_ONCE:
+        for member, classifier in zip(self.config.members, self._members, strict=True):
+            if member.features is not None and getattr(classifier, "splits_rows", True):
                 raise ConfigError(
                     f"strangers: true learns from each sequence twice, and '{member.classifier.name}' may "
-                    f"split its rows; allowed with features: {', '.join(LEARN_AT_ONCE)}"
+                    "split its rows; allowed with features: boosting, and head with validation: 0"
                 )
 
     def _one_descriptor(self) -> Descriptor | None:
@@ -220,12 +217,7 @@ class VARIANT:
         found: dict[str, Any] = {}
         if self._descriptor is not None:
             (name,) = {m.features.name for m in self.config.members if m.features}
-            options: Any = self._descriptor
-            found["features"] = {
-                "name": name,
-                "config": options.config.model_dump(mode="json"),
-                "n_features": len(self._descriptor.feature_names),
-            }
+            found["features"] = recorded(name, self._descriptor)
         if self.config.neighbours:
             found["neighbours"] = {"columns": list(COLUMNS)}
         if self._policy is not None:

@@ -17,15 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
-from sortilin.classifiers import _onnx
-from sortilin.errors import ConfigError, MissingDependencyError
+from sortilin.classifiers import _onnx, _tabular
+from sortilin.errors import MissingDependencyError
 from sortilin.interfaces import FEATURES, NOBODY, DoubleArray, FloatArray, Inputs, IntArray, Watch
 from sortilin.seeding import child_seed
 
 Gamma = Literal["scale", "auto"] | PositiveFloat
-
-SMALLEST_SCALE = 1e-12
-"""A feature that is constant in the training rows is divided by 1 instead."""
 
 
 class VARIANT:
@@ -73,8 +70,7 @@ class VARIANT:
             from sklearn.svm import SVC
         except ImportError:
             raise MissingDependencyError("training an SVM", "scikit-learn", "train") from None
-        mean, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
-        scale[scale < SMALLEST_SCALE] = 1.0
+        mean, scale = _tabular.mean_and_scale(x)
         if len(self.config.c) * len(self.config.gamma) > 1:
             self.chosen = self._search(x, y, seed)
         best = self.chosen_config()
@@ -99,30 +95,19 @@ class VARIANT:
         }
 
     def _search(self, x: FloatArray, y: IntArray, seed: int) -> dict[str, Any]:
-        from sklearn.model_selection import GridSearchCV, StratifiedKFold
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
         from sklearn.svm import SVC
 
-        smallest = int(np.bincount(y).min())
-        if smallest < self.config.search_folds:
-            raise ConfigError(
-                f"the search needs {self.config.search_folds} training sequences of each class, one a fold; "
-                f"found {smallest}: lower search_folds, or give one value of c and of gamma"
-            )
-        search = GridSearchCV(
-            # The scaler stands inside, so that a validation fold never shapes it.
-            make_pipeline(StandardScaler(), SVC(class_weight="balanced", cache_size=500)),
-            {"svc__C": list(self.config.c), "svc__gamma": list(self.config.gamma)},
-            cv=StratifiedKFold(self.config.search_folds, shuffle=True, random_state=child_seed(seed, "svm")),
-            scoring=self.config.search_metric,
+        best, value = _tabular.grid_search(
+            SVC(class_weight="balanced", cache_size=500),
+            {"C": self.config.c, "gamma": self.config.gamma},
+            x,
+            y,
+            n_folds=self.config.search_folds,
+            metric=self.config.search_metric,
+            seed=child_seed(seed, "svm"),
             n_jobs=-1,
-            refit=False,
         )
-        search.fit(x, y)
-        best = search.best_params_
-        value = float(search.best_score_)
-        return {"c": best["svc__C"], "gamma": best["svc__gamma"], self.config.search_metric: value}
+        return {"c": best["C"], "gamma": best["gamma"], self.config.search_metric: value}
 
     def set_aside(self) -> None:
         """None: all rows are learned from."""

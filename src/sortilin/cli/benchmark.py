@@ -25,6 +25,7 @@ Examples:
   sortilin benchmark localization --models svm,boosting -o runs/psl
   sortilin benchmark localization --models bilstm --max-residues 500 --epochs 8 -o runs/psl
   sortilin benchmark custom --data my.csv --models svm,boosting,lstm -o runs/mine
+  sortilin benchmark localization --models boosting,esm2_t6+mlp -o runs/psl
   sortilin benchmark configs/benchmark-localization.yaml -o runs/psl
 """
 )
@@ -32,8 +33,8 @@ Examples:
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Folder of the results.")
 @click.option(
     "--models",
-    help="svm, boosting, lstm, bilstm, attention-lstm, lstm-cnn, cnn-bilstm-attention; with commas.  "
-    "[default: svm,boosting]",
+    help="svm, boosting, lstm, bilstm, attention-lstm, lstm-cnn, cnn-bilstm-attention, or BACKBONE+HEAD as "
+    "esm2_t6+mlp; with commas.  [default: svm,boosting]",
 )
 @click.option(
     "--data",
@@ -139,7 +140,7 @@ def _table(results: dict[str, Any]) -> str:
     metric = results["metric"]
     names = [metric, *(m for m in ("macro_f1", "accuracy", "roc_auc", "mcc") if m != metric)]
     rows = sorted(results["models"], key=lambda r: -(r["evaluation"]["metrics"][metric] or 0))
-    width = max(len(row["title"]) for row in rows)
+    width = max(len(row["title"]) for row in [*rows, *results["not_run"]])
     lines = [f"{'':{width}}" + "".join(f"  {name:>9}" for name in names) + "   95 % of " + metric]
     for row in rows:
         found = row["evaluation"]["metrics"]
@@ -147,4 +148,5 @@ def _table(results: dict[str, Any]) -> str:
         low, high = row["intervals"].get(metric, (None, None))
         interval = "" if low is None else f"   {low:.3f} to {high:.3f}"
         lines.append(f"{row['title']:{width}}{cells}{interval}{'   (baseline)' * row['is_baseline']}")
+    lines += [f"{row['title']:{width}}  not run; first: {row['command']}" for row in results["not_run"]]
     return "\n".join(lines)

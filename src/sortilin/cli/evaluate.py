@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sortilin.cli._vectors import vectors_options
+
 if TYPE_CHECKING:
     from sortilin.experiment.questions import Answer
     from sortilin.results import Evaluation
@@ -21,6 +23,7 @@ Examples:
   sortilin evaluate runs/svm --data test.fasta
   sortilin evaluate localization --data nucleus=nuc.fasta --data cytosol=cyto.fasta
   sortilin evaluate anticancer --data acp:test1 --json
+  sortilin evaluate runs/mine --data test.csv --vectors test.h5
 """
 )
 @click.argument("model")
@@ -31,8 +34,17 @@ Examples:
     help="Dataset (name or name:split) or labelled file (FILE or CLASS=FILE); may be repeated.",
 )
 @click.option("--labels", default="auto", show_default=True, help="Where labels stand in files.")
+@vectors_options
 @click.option("--json", "as_json", is_flag=True, help="All figures as JSON.")
-def evaluate(model: str, *, data: tuple[str, ...], labels: str, as_json: bool) -> None:
+def evaluate(
+    model: str,
+    *,
+    data: tuple[str, ...],
+    labels: str,
+    vectors: tuple[str, ...],
+    table: str | None,
+    as_json: bool,
+) -> None:
     """Score MODEL, a bundled model or a model folder, on labelled data.
 
     If the model was trained on some of the sequences, a second part is scored without them. A model of
@@ -41,13 +53,16 @@ def evaluate(model: str, *, data: tuple[str, ...], labels: str, as_json: bool) -
     from sortilin.experiment import data as labelled_data
     from sortilin.experiment import questions, validate
     from sortilin.predictor import load
+    from sortilin.results import Answering
 
-    loaded = load(model, threads=None)
+    loaded = load(model, threads=None, vectors=vectors, table=table)
     labelled = labelled_data.load(loaded.task, data, labels=labels, classes=loaded.classes)
-    table = loaded.predict_proba(labelled.sequences)
+    probabilities = loaded.predict_proba(labelled.sequences)
     is_known = loaded.was_trained_on(labelled.sequences)
-    parts = validate.parts(labelled, table, is_known)
-    answers = questions.of_test(questions.of_task(loaded.task), labelled, table, is_known)
+    parts = validate.parts(labelled, probabilities, is_known)
+    mine = questions.of_task(loaded.task)
+    hows = {q.name: loaded.questions.get(q.name, Answering(q.positive, q.negative)) for q in mine}
+    answers = questions.of_test(mine, labelled, probabilities, is_known, hows)
     if as_json:
         figures = {name: _without_nan(asdict(part)) for name, part in parts.items()}
         asked = [_without_nan(_plain(answer)) for answer in answers]

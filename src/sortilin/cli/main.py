@@ -15,12 +15,15 @@ from typing import Any, NoReturn
 import click
 
 from sortilin import __version__
+from sortilin.cli.backbones import backbones
 from sortilin.cli.benchmark import benchmark
 from sortilin.cli.datasets import datasets
 from sortilin.cli.describe import describe
+from sortilin.cli.embed import embed
 from sortilin.cli.evaluate import evaluate
 from sortilin.cli.models import models
 from sortilin.cli.predict import predict
+from sortilin.cli.store import store
 from sortilin.cli.train import train
 from sortilin.cli.tune import tune
 from sortilin.errors import SortilinError
@@ -58,7 +61,19 @@ def cli() -> None:
     """What a protein or peptide is for, from its sequence alone."""
 
 
-for _command in (predict, describe, train, tune, benchmark, evaluate, models, datasets):
+for _command in (
+    predict,
+    describe,
+    embed,
+    train,
+    tune,
+    benchmark,
+    evaluate,
+    models,
+    datasets,
+    backbones,
+    store,
+):
     cli.add_command(_command)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from sortilin.cli import _console
+from sortilin.cli._vectors import vectors_options
 
 if TYPE_CHECKING:
     from sortilin.predictor import Predictor
@@ -27,6 +28,7 @@ Examples:
   sortilin predict proteins.fasta                             a table on a terminal, TSV into a pipe
   sortilin predict peptides.fa.gz --model anticancer -o out.tsv
   sortilin predict table.csv -o page.html                     a column named "sequence"
+  sortilin predict new.fasta --model runs/mine --vectors new.h5
   cat x.fasta | sortilin predict - --model runs/mine -o - --format jsonl
 """
 )
@@ -36,6 +38,7 @@ Examples:
 )
 @click.option("--output", "-o", help="File to write; the ending chooses the format. '-' is standard output.")
 @click.option("--format", "format_name", help="tsv, jsonl, html or parquet, whatever the ending.")
+@vectors_options
 @click.option(
     "--on-error",
     type=click.Choice(["fail", "skip"]),
@@ -51,12 +54,14 @@ Examples:
     help="Batches that are worked on at a time; the results are the same.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no notes; errors only.")
-def predict(
+def predict(  # noqa: PLR0913 - an argument an option
     source: str,
     *,
     model: str,
     output: str | None,
     format_name: str | None,
+    vectors: tuple[str, ...],
+    table: str | None,
     on_error: str,
     threads: int | None,
     quiet: bool,
@@ -74,7 +79,7 @@ def predict(
         from sortilin.report import format_for
 
         format_name = format_for(output, format_name)
-    loaded = predictor.load(model, threads=threads)
+    loaded = predictor.load(model, threads=threads, vectors=vectors, table=table)
     run = _Run(loaded, source, on_error, quiet=quiet)
     if output is not None and output != STANDARD_OUTPUT:
         run.to_file(Path(output), str(format_name))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sortilin.cli import _console
+from sortilin.cli._vectors import vectors_options
 
 if TYPE_CHECKING:
     from sortilin.experiment import ExperimentConfig
@@ -20,6 +21,8 @@ Examples:
   sortilin train --task localization --classifier svm -o runs/svm
   sortilin train --task localization --model bilstm -o runs/bilstm
   sortilin train --task custom --data mine.csv --features peptide -o runs/mine
+  sortilin train --task custom --data mine.csv --model esm2_t6+mlp -o runs/mine
+  sortilin train --task custom --data mine.csv --vectors mine.h5 -o runs/mine
   sortilin train --task custom --data kinase=kinases.fa --data other=rest.fa -o runs/kinase
 """
 )
@@ -36,10 +39,14 @@ Examples:
 @click.option(
     "--model",
     help="Features and classifier by one name: svm, boosting, lstm, bilstm, attention-lstm, lstm-cnn, "
-    "cnn-bilstm-attention.",
+    "cnn-bilstm-attention; or BACKBONE+HEAD, a language model and a head on its vectors: esm2_t6+mlp.",
 )
-@click.option("--features", help="Descriptor set: targeting, peptide, paper71, composition, length.")
-@click.option("--classifier", help="svm, boosting, neural, ensemble or calibrated.")
+@click.option(
+    "--features",
+    help="Descriptor set: targeting, peptide, paper71, composition, length, embedding, precomputed.",
+)
+@click.option("--classifier", help="svm, boosting, linear, head, neural, ensemble or calibrated.")
+@vectors_options
 @click.option("--folds", type=int, help="Folds of the cross-validation.  [default: 5]")
 @click.option("--holdout", type=float, help="Share of one hold-out split; 0 for none.  [default: 0.2]")
 @click.option(
@@ -83,6 +90,7 @@ def _resolved(config: Path | None, options: dict[str, Any]) -> ExperimentConfig:
             given[name] = {"name": given[name]}
     if "model" in given and ("classifier" in given or config is not None):
         raise ConfigError("--model names features and classifier; leave out --classifier and CONFIG with it")
+    _take_vectors(given, is_whole=config is None and "model" not in given)
     if config is not None:
         return read_config(config, **given)
     if "task" not in given:
@@ -94,3 +102,17 @@ def _resolved(config: Path | None, options: dict[str, Any]) -> ExperimentConfig:
         features = model.features or Component(name=default_features(given["task"]))
         defaults["features"] = features.model_dump()
     return validated({**defaults, **given}, "command line")
+
+
+def _take_vectors(given: dict[str, Any], *, is_whole: bool) -> None:
+    """Put files of vectors where the configuration has them; without any other word, a head is trained."""
+    from sortilin.errors import ConfigError
+
+    files = {key: given.pop(key) for key in ("vectors", "table") if key in given}
+    if not files:
+        return
+    if "vectors" not in files:
+        raise ConfigError("--table names the sequences of --vectors; give these too, or leave it out")
+    given["features"] = {**given.get("features", {"name": "precomputed"}), "options": files}
+    if is_whole:
+        given.setdefault("classifier", {"name": "head"})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sortilin import registry
 from sortilin.evaluation import intervals
 from sortilin.evaluation.metrics import ECE_BINS
-from sortilin.experiment import card_bands, card_questions
+from sortilin.experiment import card_bands, card_features, card_questions
 from sortilin.experiment.markdown import TITLES, between, table
 from sortilin.experiment.record import ASIDE
 from sortilin.results import Evaluation
@@ -63,6 +63,7 @@ def render(
         _limits(outcome, task.limits, described),
         "## Training data",
         _data(outcome),
+        *card_features.section(described),
         "## Measured",
         _measured(outcome, found, described),
         *card_questions.section(outcome, BINARY_HEADLINE),

@@ -9,14 +9,17 @@ from sortilin.evaluation import intervals
 from sortilin.experiment import questions
 from sortilin.experiment.markdown import TITLES, between, table
 from sortilin.interfaces import Question
+from sortilin.results import Answering
 
 if TYPE_CHECKING:
     from sortilin.experiment.outcome import Outcome
     from sortilin.experiment.questions import Answer
 
 HOW = (
-    "A question of two classes is answered by P(yes) / (P(yes) + P(no)), and scored on the rows of its own "
-    "dataset. SN is the share of right answers to those that are a yes, SP to those that are a no."
+    "A question of two classes is answered by P(yes) = 1 / (1 + exp(-a · (ln p(yes) - ln p(no)) - b)) from "
+    "the probabilities p of the two, and scored on the rows of its own dataset. a and b are fitted on "
+    "held-out rows of that dataset, in cross-validation on those of the other folds. SN is the share of "
+    "right answers to those that are a yes, SP to those that are a no."
 )
 
 
@@ -34,15 +37,16 @@ def section(outcome: Outcome, names: Sequence[str]) -> list[str]:
     for question in questions.of_task(outcome.config.task):
         mine = [answer for answer in answers if answer.question == question]
         if mine:
-            parts += _one(question, mine, names)
+            parts += _one(question, outcome.answerings[question.name], mine, names)
     return parts
 
 
-def _one(question: Question, answers: Sequence[Answer], names: Sequence[str]) -> list[str]:
+def _one(question: Question, how: Answering, answers: Sequence[Answer], names: Sequence[str]) -> list[str]:
     folds = [answer for answer in answers if answer.folds]
+    rows = f"Rows of `{question.dataset}`; a yes is `{question.positive}`, a no is `{question.negative}`."
     parts = [
         f"### {question.title[:1].upper()}{question.title[1:]}",
-        f"Rows of `{question.dataset}`; a yes is `{question.positive}`, a no is `{question.negative}`.",
+        f"{rows} a is {how.slope:.3f}, b is {how.offset:.3f}.",
     ]
     if folds:
         cells = [

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sortilin import interfaces
-from sortilin.component import Component
+from sortilin.component import Component, recorded
 from sortilin.interfaces import Classifier, Descriptor, OnProgress
 
 _FEATURE_BATCH = 1_024
@@ -46,15 +46,16 @@ class Inputs:
                 tell("features", min(start + _FEATURE_BATCH, len(sequences)), len(sequences))
         return np.concatenate(parts)
 
+    def absent(self) -> str | None:
+        """The command that brings what the descriptor set needs and is not here; None if all is here.
+
+        A descriptor set that needs something has a method `absent`.
+        """
+        found: str | None = getattr(self.descriptor, "absent", lambda: None)()
+        return found
+
     def description(self, classifier: Classifier) -> dict[str, Any]:
         """What `model.json` says of it, so that a predictor does the same."""
         if self.descriptor is None:
             return classifier.reads()
-        options: Any = self.descriptor
-        return {
-            "features": {
-                "name": self.name,
-                "config": options.config.model_dump(mode="json"),
-                "n_features": len(self.descriptor.feature_names),
-            }
-        }
+        return {"features": recorded(str(self.name), self.descriptor)}

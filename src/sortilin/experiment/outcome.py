@@ -12,7 +12,7 @@ from sortilin.experiment.grouped import Grouped
 from sortilin.experiment.loaded import LeftOut
 from sortilin.experiment.questions import Answer
 from sortilin.experiment.validate import CrossValidation
-from sortilin.results import Evaluation
+from sortilin.results import Answering, Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class Outcome:
         grouped: The model on folds that split no group of homologues; None if that was not asked for.
         left_out: What else of the data was not learned from.
         answers: Test sets by question, where the task has questions of two classes.
+        answerings: How the final model answers each question, by name.
     """
 
     config: ExperimentConfig
@@ -74,3 +75,4 @@ class Outcome:
     grouped: Grouped | None = None
     left_out: LeftOut = field(default_factory=LeftOut)
     answers: tuple[Answer, ...] = ()
+    answerings: Mapping[str, Answering] = field(default_factory=dict)

@@ -1,5 +1,11 @@
 """Models by name: features, classifier and options that go together.
 
+`BACKBONE+HEAD` is a head on the vectors of any language model: `esm2_t33+mlp`. Which vector stands for a
+sequence, and which form of the MLP reads it, is as in the text of Li, "Benchmarking Transformer-Based
+Embeddings for Protein Subcellular Localization": [CLS] for ProtBERT and ProtAlbert, the mean for all others;
+the deep MLP for ESM-2, the shallow one for all others. Of a sequence beyond 2,000 residues the first 1,900
+and the last 100 are read, as in the paper's code.
+
 The networks carry the hyperparameters of Li, "Benchmarking Transformer-Based Embeddings for Protein
 Subcellular Localization", Table 6. What the table leaves open (batch size, epochs, dropout) is ours.
 """
@@ -10,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sortilin import registry
 from sortilin.component import Component
 from sortilin.errors import UnknownNameError
 from sortilin.experiment.config import default_features
@@ -88,8 +95,30 @@ _NETWORKS = {
     ),
 }
 
+JOINT = "+"
+"""Stands between backbone and head in a name."""
+
+ANY_BACKBONE = "BACKBONE+HEAD"
+"""What names of that kind are called where all names are listed."""
+
+_CLS = ("protbert", "protalbert")
+_DEEP = "esm2"
+"""How the names of checkpoints begin whose vector is that of [CLS], and which the deep MLP reads."""
+
+DEEP_MLP: Mapping[str, Any] = {"hidden": [512, 256], "dropout": [0.3, 0.2], "batch_norm": True}
+"""Options of the head `mlp` that make the paper's deep form; its defaults are the shallow one."""
+
+_PUBLISHED_BACKBONES = {
+    "esm2_t6": "ESM2-T6",
+    "esm2_t33": "ESM2-T33",
+    "protbert": "ProtBERT",
+    "protalbert": "ProtAlbert",
+    "protxlnet": "ProtXLNet",
+}
+"""Checkpoint → its name in the benchmark's Table 1, where it stands with an MLP."""
+
 NAMES = ("svm", "boosting", *_NETWORKS)
-"""All presets, in the order of the paper's table."""
+"""All presets without a language model, in the order of the paper's table."""
 
 
 def get(name: str, task: str) -> Preset:
@@ -107,7 +136,34 @@ def get(name: str, task: str) -> Preset:
     if name == "boosting":
         features = default_features(task)
         return Preset(name, f"boosted trees, {features}", Component(name=features), Component(name=name))
-    raise UnknownNameError("model", name, NAMES)
+    if JOINT in name:
+        return _on_vectors(name)
+    raise UnknownNameError("model", name, (*NAMES, ANY_BACKBONE))
+
+
+def _on_vectors(name: str) -> Preset:
+    """A head on the vectors of a language model.
+
+    Raises:
+        UnknownNameError: There is no such backbone, or no such head.
+    """
+    backbone, _, head = name.rpartition(JOINT)
+    if head not in registry.names("head"):
+        raise UnknownNameError("head", head, registry.names("head"))
+    pooling = "cls" if backbone.startswith(_CLS) else "mean"
+    features = Component(
+        name="embedding",
+        options={"backbone": backbone, "pooling": pooling, "length_policy": "head-tail"},
+    )
+    features.build("features")
+    options = dict(DEEP_MLP) if head == "mlp" and backbone.startswith(_DEEP) else {}
+    classifier = Component(name="head", options={"head": {"name": head, "options": options}})
+    published = f"{_PUBLISHED_BACKBONES[backbone]}+MLP" if _is_published(backbone, head) else None
+    return Preset(name, f"{backbone} + {head}", features, classifier, published)
+
+
+def _is_published(backbone: str, head: str) -> bool:
+    return head == "mlp" and backbone in _PUBLISHED_BACKBONES
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,12 +56,19 @@ def description(outcome: Outcome, inputs: Inputs, classifier: Classifier) -> dic
             "sha256": labelled.fingerprint,
             "citation": labelled.citation,
         },
+        **_questions(outcome),
         "seed": config.seed,
         "metrics": {
             "split": f"stratified {config.folds}-fold cross-validation, seed {config.seed}",
             **{name: round(first.mean(name), DECIMALS) for name in first.pooled.metrics},
         },
     }
+
+
+def _questions(outcome: Outcome) -> dict[str, Any]:
+    """What a predictor answers questions of two classes with; nothing where the task has none."""
+    found = [{"name": name, **asdict(how)} for name, how in outcome.answerings.items()]
+    return {"questions": found} if found else {}
 
 
 def measurements(outcome: Outcome, found: HeldOut) -> dict[str, Any]:
@@ -86,7 +93,12 @@ def measurements(outcome: Outcome, found: HeldOut) -> dict[str, Any]:
         "tests": [{"name": t.name, "part": t.part, **_plain(asdict(t.evaluation))} for t in outcome.tests],
         "left_out": {"repeats": outcome.n_repeats, **_left_out(outcome)},
         "questions": [
-            {**asdict(question), **_answers(question, answers)}
+            {
+                **asdict(question),
+                "slope": outcome.answerings[question.name].slope,
+                "offset": outcome.answerings[question.name].offset,
+                **_answers(question, answers),
+            }
             for question in questions.of_task(outcome.config.task)
         ],
     }

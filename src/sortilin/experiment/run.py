@@ -29,7 +29,7 @@ from sortilin.experiment.outcome import Outcome, Row, TestResult
 from sortilin.experiment.questions import Answer
 from sortilin.experiment.validate import CrossValidation, Problem
 from sortilin.interfaces import NOBODY, Classifier, DoubleArray, OnProgress, Watch
-from sortilin.results import Evaluation
+from sortilin.results import Answering, Evaluation
 from sortilin.training.config import CHECKPOINT
 
 BASELINES = ("length", "composition")
@@ -75,6 +75,7 @@ def run(
     x = inputs(labelled.sequences, tell)
     problem = Problem(x, labelled.y, labelled.classes, config.folds, config.seed)
     watch = Watch(on_progress=tell, workspace=out.with_name(out.name + TRAINING))
+    x_tests = [inputs(test.sequences) for test in found.tests]  # what lacks a vector is told before any fit
     rows = _measure(config, labelled, problem, watch)
     on_groups = _measure_grouped(config, problem, grouping, watch)
     tell("fitting on all sequences", 0, 1)
@@ -82,7 +83,9 @@ def run(
         config.classifier, problem, rows[0].cross_validation, watch.inner("all sequences")
     )
     tell("fitting on all sequences", 1, 1)
-    tables = [calibrate(classifier.scores(inputs(test.sequences))) for test in found.tests]
+    held_out_table = rows[0].cross_validation.probabilities
+    answerings = questions.answerings(config.task, labelled, held_out_table)
+    tables = [calibrate(classifier.scores(x_test)) for x_test in x_tests]
     outcome = Outcome(
         config,
         labelled,
@@ -93,7 +96,8 @@ def run(
         time.monotonic() - started,
         on_groups,
         found.left_out,
-        tuple(_answers(config.task, found, tables)),
+        tuple(_answers(config.task, found, tables, answerings)),
+        answerings,
     )
     model = write_model(out, outcome, inputs, classifier, calibrate)
     _drop_checkpoints(watch.workspace)
@@ -188,12 +192,15 @@ def _measure_grouped(
 
 
 def model_name(config: ExperimentConfig) -> str:
-    """What stands in tables: "svm on paper71", or a network with its head."""
+    """What stands in tables: "svm on paper71", "head mlp on esm2_t6", or a network with its head."""
     name = config.classifier.name
-    if config.features is not None:
-        return f"{name} on {config.features.name}"
     head = getattr(config.classifier.build("classifier").config, "head", None)
-    return name if head is None else f"{name} {head.name}"
+    if head is not None:
+        name = f"{name} {head.name}"
+    if config.features is None:
+        return name
+    _, options = config.features.resolved("features")
+    return f"{name} on {getattr(options, 'backbone', config.features.name)}"
 
 
 def final_fit(
@@ -210,10 +217,12 @@ def _score_tests(found: Loaded, tables: Sequence[DoubleArray]) -> Iterator[TestR
         yield from (TestResult(test.name, part, evaluation) for part, evaluation in parts.items())
 
 
-def _answers(task: str, found: Loaded, tables: Sequence[DoubleArray]) -> Iterator[Answer]:
+def _answers(
+    task: str, found: Loaded, tables: Sequence[DoubleArray], hows: Mapping[str, Answering]
+) -> Iterator[Answer]:
+    mine = questions.of_task(task)
     for test, table in zip(found.tests, tables, strict=True):
-        is_known = _are_known(test, found.training)
-        yield from questions.of_test(questions.of_task(task), test, table, is_known)
+        yield from questions.of_test(mine, test, table, _are_known(test, found.training), hows)
 
 
 def _are_known(test: LabelledSet, training: LabelledSet) -> NDArray[np.bool_]:

@@ -57,3 +57,9 @@ def classifier(width: int, hidden: int, n_classes: int, dropout: float) -> nn.Se
         nn.Dropout(dropout),
         nn.Linear(hidden, n_classes),
     )
+
+
+def masked_mean(h: Tensor, mask: Tensor) -> Tensor:
+    """(B, L, D), (B, L) → (B, D): the mean over the residues; of a single vector, that vector."""
+    n_residues = mask.sum(dim=1, keepdim=True).to(h.dtype)  # (B, 1)
+    return h.masked_fill(~mask[..., None], 0.0).sum(dim=1) / n_residues

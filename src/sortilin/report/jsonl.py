@@ -1,17 +1,20 @@
 """JSON Lines: one object a sequence, with the fields of the table.
 
-`probabilities` is an object of class → probability, `flags` a list; probabilities are rounded to six
-decimals. UTF-8, LF line ends, text as read (JSON escapes line ends by itself).
+`probabilities` is an object of class → probability, `flags` a list; where the model answers questions of
+two classes, `answers` is an object of question → probability of yes. Numbers are rounded to six decimals.
+UTF-8, LF line ends, text as read (JSON escapes line ends by itself).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from json import JSONEncoder
 from typing import BinaryIO
 
 from sortilin.report._columns import FLAGS, LEADING, Row, rows
 from sortilin.results import Prediction, RunSummary
+
+ANSWERS = "answers"
 
 _NUMBER = "%.6f"
 
@@ -37,7 +40,9 @@ class JsonlFormat:
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Append rows, in order."""
-        self._stream.write("".join(map(self._filled, rows(predictions, self._classes))).encode())
+        lines = map(self._filled, rows(predictions, self._classes))
+        whole = map(_with_answers, lines, (prediction.answers for prediction in predictions))
+        self._stream.write("".join(whole).encode())
 
     def _filled(self, row: Row) -> str:
         name, length, label, top, confidence, probabilities, flags = row
@@ -53,6 +58,14 @@ class JsonlFormat:
 
     def finish(self, summary: RunSummary) -> None:
         """Nothing stands at the end: each line is a row; the summary belongs in `OUT.meta.json`."""
+
+
+def _with_answers(line: str, answers: Mapping[str, float]) -> str:
+    """The line with the answers as its last field, if there are any."""
+    if not answers:
+        return line
+    fields = ", ".join(f"{_encode(name)}: {_NUMBER % value}" for name, value in answers.items())
+    return f'{line[:-2]}, "{ANSWERS}": {{{fields}}}}}\n'
 
 
 VARIANT = JsonlFormat

@@ -79,6 +79,7 @@ class Job:
         score: Metrics of the validation logits; "loss" is added.
         seed: Of the order of examples, and of dropout.
         identity: Names everything that shapes the result, so that another run's folder is refused.
+        keeps_last: Whether the last epoch's weights are kept, whatever the metric says.
     """
 
     examples: Examples
@@ -88,6 +89,7 @@ class Job:
     score: Score
     seed: int
     identity: str = ""
+    keeps_last: bool = False
 
 
 def train(model: nn.Module, job: Job, watch: Watch = NOBODY) -> Fit:
@@ -280,7 +282,7 @@ class _Run:
         is_better = not self.best or (
             value < self.best["value"] if self.config.metric == LOSS else value > self.best["value"]
         )
-        if is_better or math.isnan(self.best["value"]):
+        if is_better or self.job.keeps_last or math.isnan(self.best["value"]):
             weights = {name: t.detach().cpu().clone() for name, t in watched.state_dict().items()}
             self.best = {"epoch": self.epoch + 1, "value": float(value), "weights": weights}
 

@@ -35,6 +35,7 @@ GRID = "grid"
 _DEFAULTS: Mapping[str, Any] = {"folds": 3, "sampler": "tpe", "pruner": "none"}
 _OWN_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "svm": {"sampler": GRID},
+    "linear": {"sampler": GRID},
     "neural": {"folds": 1, "pruner": "median"},
 }
 """By classifier, what differs from the defaults of all."""

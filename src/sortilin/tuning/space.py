@@ -74,7 +74,20 @@ _BOOSTING: Space = {
     "smallest_leaf": Range(low=5, high=60, log=True, whole=True),
     "l2": Range(low=0.1, high=30.0, log=True),
 }
-DEFAULT_SPACES: Mapping[str, Space] = {"svm": _SVM, "neural": _NEURAL, "boosting": _BOOSTING}
+_HEAD: Space = {
+    "training.learning_rate": Range(low=1e-4, high=1e-2, log=True),
+    "training.weight_decay": Range(low=1e-5, high=1e-1, log=True),
+    "training.batch_size": (32, 64, 128),
+    "head.options.dropout": Range(low=0.0, high=0.6),
+}
+_LINEAR: Space = {"c": ([0.0001], [0.001], [0.01], [0.1], [1.0])}
+DEFAULT_SPACES: Mapping[str, Space] = {
+    "svm": _SVM,
+    "neural": _NEURAL,
+    "boosting": _BOOSTING,
+    "head": _HEAD,
+    "linear": _LINEAR,
+}
 """By classifier. Those of `svm` and `neural` are of Li, "Benchmarking Transformer-Based Embeddings for
 Protein Subcellular Localization"."""
 

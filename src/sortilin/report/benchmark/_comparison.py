@@ -35,6 +35,7 @@ def comparison(results: Results) -> dict[str, Any]:
         "main": words.in_sentence(results["metric"]),
         "models": [row for row in rows if not row["is_baseline"]],
         "baselines": [row for row in rows if row["is_baseline"]],
+        "not_run": results.get("not_run") or [],
         "published": list(_published_views(results, metrics)),
         "source": (results.get("published") or {}).get("source", ""),
         "has_counterparts": any(row["counterpart"] for row in rows),

@@ -1,0 +1,285 @@
+"""`sortilin embed`."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sortilin.cli import _console
+
+if TYPE_CHECKING:
+    from sortilin.embedding import Embedder, EmbeddingConfig
+    from sortilin.report import SkippedLog
+    from sortilin.sequences import ReadReport, SequenceRecord
+    from sortilin.vectors import VectorRow
+
+_MAX_SHOWN = 10
+FLAG_COLUMNS = ("id", "length", "flag")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sortilin embed proteins.fasta -o vectors.h5
+  sortilin embed proteins.fasta --backbone prott5 --pooling none -o residues.h5
+  sortilin embed long.fasta --length-policy windows:1000,200 -o vectors.parquet
+  sortilin embed peptides.csv --precision bfloat16 --no-store -o vectors.npz
+  sortilin embed proteins.fasta --backbone /models/my_esm2 --offline -o vectors.h5
+"""
+)
+@click.argument("source")
+@click.option(
+    "--output", "-o", required=True, help="File to write; .h5, .npz or .parquet, its ending tells which."
+)
+@click.option(
+    "--backbone",
+    "-b",
+    default="esm2_t6",
+    show_default=True,
+    help="A language model: a name of `sortilin backbones list`, a hub id or a folder.",
+)
+@click.option(
+    "--pooling",
+    type=click.Choice(["mean", "max", "cls", "none"]),
+    default="mean",
+    show_default=True,
+    help="Mean or maximum over residues, the model's summary token, or one vector a residue.",
+)
+@click.option(
+    "--layer",
+    type=click.IntRange(min=-1),
+    default=-1,
+    show_default=True,
+    help="Hidden state: -1 is the last, 0 the embedding.",
+)
+@click.option(
+    "--length-policy",
+    default="whole",
+    show_default=True,
+    help="whole, head-tail[:FIRST,LAST] or windows[:SIZE,OVERLAP].",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="What is computed in; vectors are float32 always.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "torch", "openvino", "onnxruntime"]),
+    default="auto",
+    show_default=True,
+    help="What computes; auto takes the fastest that is there.",
+)
+@click.option(
+    "--store",
+    "store_path",
+    type=click.Path(path_type=Path),
+    help="Folder of the store of vectors.  [default: SORTILIN_STORE, or the user's cache]",
+)
+@click.option("--no-store", is_flag=True, help="Neither take vectors from the store nor keep any.")
+@click.option("--offline", is_flag=True, help="Never connect; the backbone must be on this machine.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="Stop at a faulty record, or leave it out and list it.",
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=None, show_default="all cores", help="Cores to use."
+)
+@click.option("--quiet", "-q", is_flag=True, help="No progress and no notes; errors only.")
+def embed(source: str, *, output: str, on_error: str, quiet: bool, **options: Any) -> None:
+    """Compute a vector of each sequence in SOURCE with a protein language model.
+
+    SOURCE is FASTA, or a CSV or TSV table with a column "sequence", plain or compressed (.gz, .bz2,
+    .xz, .zst); '-' is standard input. Each distinct sequence is computed once and kept in the store, so
+    that a run which is stopped goes on where it was.
+
+    A sequence that is too long for the model or for memory gets no vector. The others are written; it is
+    listed in OUT.skipped.tsv, and the exit code is 1, or 0 with --on-error skip. What the length policy
+    did to a sequence stands in OUT.flags.tsv.
+    """
+    from sortilin.report import check_outputs
+
+    store_path, no_store = options.pop("store_path"), options.pop("no_store")
+    if no_store and store_path is not None:
+        raise click.UsageError("--no-store and --store exclude each other")
+    _check_ending(Path(output))
+    check_outputs(output, source=source)
+    embedder = _embedder(options, store_path, has_store=not no_store, quiet=quiet)
+    _Run(embedder, source, on_error, has_store=not no_store, quiet=quiet).to_file(Path(output))
+
+
+def _check_ending(path: Path) -> None:
+    """Before anything is fetched."""
+    from sortilin.errors import OutputError
+    from sortilin.vectors.exchange import WRITERS
+
+    if path.suffix.lower() not in WRITERS:
+        raise OutputError(
+            f"{path}: vectors are written to {', '.join(WRITERS)} files; the ending tells which"
+        )
+
+
+def _embedder(options: dict[str, Any], store_path: Path | None, *, has_store: bool, quiet: bool) -> Embedder:
+    from sortilin.embedding import Embedder
+    from sortilin.vectors import Store
+
+    offline, threads = options.pop("offline") or None, options.pop("threads")
+    config = _config(options)
+    with _console.progress(quiet=quiet) as on_progress:
+        return Embedder.of(
+            config,
+            store=Store(store_path) if has_store else None,
+            offline=offline,
+            threads=threads,
+            on_progress=on_progress,
+        )
+
+
+def _config(options: dict[str, Any]) -> EmbeddingConfig:
+    from pydantic import ValidationError
+
+    from sortilin.component import explain
+    from sortilin.embedding import EmbeddingConfig
+    from sortilin.errors import ConfigError
+
+    try:
+        return EmbeddingConfig(**options)
+    except ValidationError as error:
+        raise ConfigError(explain(error)) from None
+
+
+class _Run:
+    """One run over one source: reading, computing, counting, and where the rows go."""
+
+    def __init__(
+        self, embedder: Embedder, source: str, on_error: str, *, has_store: bool, quiet: bool
+    ) -> None:
+        from sortilin.sequences import ReadReport
+
+        self.embedder, self.source, self.on_error = embedder, source, on_error
+        self.has_store, self.quiet = has_store, quiet
+        self.reading: ReadReport = ReadReport()
+        self.failed: dict[str, str] = {}
+        self._numbers: deque[int] = deque()
+
+    def to_file(self, path: Path) -> None:
+        from sortilin.embedding import NotEmbeddedError
+        from sortilin.report import SkippedLog
+        from sortilin.vectors.exchange import write_vectors
+
+        with ExitStack() as stack:
+            log = stack.enter_context(SkippedLog(path))
+            flags = stack.enter_context(_FlagLog(path))
+            self.reading.on_skip = lambda skipped: log.add(skipped.record, skipped.id, skipped.reason)
+            rows = self._rows(log, flags)
+            n_rows = write_vectors(path, rows, description=self._description())
+        self._tell(path, n_rows)
+        if self.failed and self.on_error == "fail":
+            raise NotEmbeddedError(self.failed, self.embedder.report.n_sequences)
+
+    def _rows(self, log: SkippedLog, flags: _FlagLog) -> Iterator[VectorRow]:
+        from sortilin.embedding import NotEmbeddedError
+        from sortilin.vectors import VectorRow
+
+        def leave_out(record: SequenceRecord, reason: str) -> None:
+            self.failed[record.id] = reason
+            log.add(self._numbers.popleft(), record.id, reason)
+
+        n_rows = 0
+        with _console.progress(quiet=self.quiet) as on_progress:
+            for record, vector in self.embedder.embed_stream(
+                self._records(), on_failure=leave_out, on_progress=on_progress
+            ):
+                self._numbers.popleft()
+                n_rows += 1
+                if flag := self.embedder.flag(record.sequence):
+                    flags.add(record.id, len(record.sequence), flag)
+                yield VectorRow(record.id, record.sequence, vector)
+        if not n_rows:
+            raise NotEmbeddedError(self.failed, len(self.failed))
+
+    def _records(self) -> Iterator[SequenceRecord]:
+        from sortilin.sequences import read_sequences
+
+        for record in read_sequences(self.source, on_error=self.on_error, report=self.reading):  # type: ignore[arg-type]
+            self._numbers.append(self.reading.n_records)
+            yield record
+
+    def _description(self) -> dict[str, str]:
+        checkpoint = self.embedder.checkpoint
+        described = {key: str(value) for key, value in self.embedder.kind.model_dump().items()}
+        more = {"hub_id": checkpoint.hub_id, "licence": checkpoint.licence, "citation": checkpoint.citation}
+        return described | more
+
+    def _tell(self, path: Path, n_rows: int) -> None:
+        """What was done, and what changes the meaning of a vector."""
+        report = self.embedder.report
+        if not self.quiet:
+            known = "from the store" if self.has_store else "equal to an earlier one"
+            speed = f", {report.n_residues / report.seconds:,.0f} residues/s" if report.n_computed else ""
+            engine = f" with {report.engine} in {self.embedder.config.precision}" if report.engine else ""
+            _console.note(
+                f"{path}: {n_rows:,} vectors of {self.embedder.width:,} numbers from "
+                f"{self.embedder.checkpoint.name}; {report.n_computed:,} computed{engine}{speed}, "
+                f"{report.n_known:,} {known}"
+            )
+            for warning in [*report.warnings, *self.reading.warnings]:
+                _console.warn(warning)
+        self._tell_left_out(path)
+
+    def _tell_left_out(self, path: Path) -> None:
+        from sortilin.report import escape
+
+        if self.failed:
+            _console.warn(
+                f"no vector: {len(self.failed):,} of {self.embedder.report.n_sequences:,} sequences"
+            )
+        if self.quiet:
+            return
+        reasons = [(skipped.id, skipped.reason) for skipped in self.reading.skipped]
+        reasons += list(self.failed.items())
+        for record_id, reason in reasons[:_MAX_SHOWN]:
+            _console.note(f"  {escape(record_id)}: {reason}")
+        if len(reasons) > _MAX_SHOWN:
+            _console.note(f"  and {len(reasons) - _MAX_SHOWN:,} more, see {path}.skipped.tsv")
+
+
+class _FlagLog:
+    """`OUT.flags.tsv`: what the length policy did to which sequence; only there if it did something."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(f"{path}.flags.tsv")
+        self._stack = ExitStack()
+        self._stream: Any = None
+
+    def add(self, record_id: str, length: int, flag: str) -> None:
+        """Note one sequence."""
+        from sortilin.report import open_output
+
+        if self._stream is None:
+            self._stream = self._stack.enter_context(open_output(self.path))
+            self._write(FLAG_COLUMNS)
+        self._write((record_id, str(length), flag))
+
+    def _write(self, cells: tuple[str, ...]) -> None:
+        from sortilin.report import escape
+
+        self._stream.write(("\t".join(map(escape, cells)) + "\n").encode())
+
+    def __enter__(self) -> _FlagLog:
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._stack.__exit__(kind, error, trace)
+        if error is None and self._stream is None:
+            self.path.unlink(missing_ok=True)

@@ -1,0 +1,46 @@
+"""The card's words about features that are vectors: whose work they are, and what predicting needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+TITLE = "## Vectors"
+
+
+def section(described: Mapping[str, Any]) -> list[str]:
+    """Title and text; empty for features that are computed without a language model.
+
+    Args:
+        described: The content of `model.json`.
+    """
+    features = described.get("features") or {}
+    if "language_model" in features:
+        return [TITLE, _of_language_model(features["language_model"], features["config"])]
+    if "made_by" in features.get("config", {}):
+        return [TITLE, _made_before(features)]
+    return []
+
+
+def _of_language_model(model: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    return (
+        f"Features are vectors of the protein language model `{model['name']}` ({model['hub_id']}, revision "
+        f"`{model['revision']}`): layer {config['layer']}, pooling {config['pooling']}, length policy "
+        f"{config['length_policy']}, computed in {config['precision']}. Predicting needs its files, which "
+        f"this folder does not hold: `sortilin backbones fetch {model['name']}`. Licence of its weights: "
+        f"{model['licence']}. Cite: {model['citation']}"
+    )
+
+
+def _made_before(features: Mapping[str, Any]) -> str:
+    made_by: Mapping[str, str] = features["config"]["made_by"]
+    kind = ", ".join(f"{key} {value}" for key, value in made_by.items())
+    known = f" Their files say: {kind}." if kind else " Their files do not say how they were made."
+    origin: Mapping[str, str] = features["origin"]
+    licence = f" Licence of the language model: {origin['licence']}." if "licence" in origin else ""
+    cite = f" Cite: {origin['citation']}" if "citation" in origin else ""
+    return (
+        f"Features are vectors of {features['n_features']} numbers that were made before "
+        f"({', '.join(features['files'])}).{known} Predicting needs such vectors of the new sequences: "
+        f"`sortilin predict FILE --model FOLDER --vectors VECTORS`.{licence}{cite}"
+    )

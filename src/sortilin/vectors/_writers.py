@@ -1,0 +1,44 @@
+"""What the writer of every format takes and does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT, FORMAT_VERSION = "sortilin-vectors", "1"
+DESCRIPTION = "sortilin.vectors"
+"""Name of the description where a format has a place for named texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRow:
+    """A sequence with its vector.
+
+    Attributes:
+        id: Its id; ids may repeat.
+        sequence: The cleaned sequence.
+        vector: (D,), or (L, D) for vectors of residues; finite.
+    """
+
+    id: str
+    sequence: str
+    vector: NDArray[np.float32]
+
+
+class Writer(Protocol):
+    """One format; made with the path of a file and its description. All rows have one width."""
+
+    def add(self, row: VectorRow) -> None:
+        """Write a row, or keep it with a few others until they are written."""
+        ...
+
+    def finish(self) -> None:
+        """Write what stands at the end, and close the file."""
+        ...
+
+    def abandon(self) -> None:
+        """Close the file as far as it got."""
+        ...
