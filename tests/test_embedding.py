@@ -31,6 +31,7 @@ from sortilin.errors import ConfigError, UnknownNameError
 from sortilin.language_models import LoadedModel, Vocabulary
 from sortilin.sequences import SequenceRecord
 from sortilin.vectors import Store, key_of
+from sortilin.vectors.upkeep import verify
 from test_embedding_engines import FAMILIES, reference, tiny_model
 
 SEQUENCES = tiny.random_sequences(3, 12, longest=50)
@@ -401,6 +402,17 @@ def test_shortened_sequences_are_counted(fake: FakeEngine) -> None:
     assert "middle left out, 6 residues kept: 2 sequences" in used.report.warnings
 
 
+def test_shortened_sequences_are_counted_wherever_their_vectors_come_from(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    asked = ["MKV", "MKVLATG", "MKVLATG", "A" * 30]
+    for _ in range(2):
+        used = embedder_of(length_policy="head-tail:4,2", store=Store(tmp_path / "store"))
+        used.embed(asked)
+        assert used.report.flags == {"shortened_to:6": 3}
+    assert used.report.n_computed == 0
+
+
 # Several processes
 
 
@@ -445,6 +457,27 @@ def test_killed_and_started_again_is_as_undisturbed(tmp_path: Path) -> None:
     assert 5 <= n_kept < 80
     assert start(folder).wait(timeout=60) == 0
     assert_whole(folder)
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_moments_is_as_undisturbed(tmp_path: Path) -> None:
+    folder, generator = tmp_path / "store", np.random.default_rng(3)
+    kept = [0]
+    for _ in range(10):
+        n_before = len(list(folder.glob("*/part-*.safetensors")))
+        process = start(folder)
+        deadline = time.monotonic() + 60
+        while len(list(folder.glob("*/part-*.safetensors"))) == n_before and time.monotonic() < deadline:
+            time.sleep(0.001)
+        time.sleep(generator.uniform(0, 0.08))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kept.append(len(Store(folder).shelf(embedder_of().kind)))
+    assert kept == sorted(set(kept))  # each went on where the one before was
+    assert kept[-1] < 80
+    assert start(folder).wait(timeout=60) == 0
+    assert_whole(folder)
+    assert verify(Store(folder)) == []
 
 
 @pytest.mark.slow

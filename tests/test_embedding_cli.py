@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import tiny
-from hub import Hub
+from hub import Hub, files_of
 from sortilin import language_models
 from sortilin.embedding import Embedder, EmbeddingConfig
 from sortilin.vectors import Store, open_vectors
@@ -150,6 +151,57 @@ def test_nothing_could_be_embedded(run: Terminal, hub: Hub, tmp_path: Path) -> N
     assert code == 1
     assert "1 of 1 sequences have no vector" in said
     assert not (tmp_path / "out.h5").exists()
+
+
+@pytest.mark.parametrize(("on_error", "expected"), [("skip", 0), ("fail", 1)])
+def test_list_is_written_if_nothing_could_be_embedded(
+    run: Terminal, hub: Hub, tmp_path: Path, on_error: str, expected: int
+) -> None:
+    hub.publish("protbert")
+    fasta, out = tiny.write_fasta(tmp_path / "in.fasta", ["A" * 500]), tmp_path / "out.h5"
+    code, _, said = run("embed", fasta, "-o", out, "-b", "protbert", "--on-error", on_error, *ENGINE)
+    assert code == expected
+    assert f"no vector: 1 of 1 sequences; {out} is not written" in said
+    lines = (tmp_path / "out.h5.skipped.tsv").read_text().splitlines()
+    assert [line.split("\t")[:2] for line in lines] == [["record", "id"], ["1", "p0"]]
+    assert not out.exists()
+
+
+def test_repeated_sequences_are_not_said_to_be_from_the_store(
+    run: Terminal, hub: Hub, tmp_path: Path
+) -> None:
+    hub.publish("esm2_t6")
+    fasta = tiny.write_fasta(tmp_path / "in.fasta", ["MKV", "MKV", "MKL"])
+    said = run("embed", fasta, "-o", tmp_path / "a.h5", *ENGINE).err
+    assert ", 1 from the store or equal to an earlier one" in said
+
+
+def test_output_that_is_a_folder_gets_the_name_of_a_file_of_vectors(
+    run: Terminal, fasta: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.h5"
+    out.mkdir()
+    code, _, said = run("embed", fasta, "-o", out)
+    assert code == 1
+    assert f"{out}: is a folder; give a file name, such as {out / 'vectors.h5'}" in said
+
+
+def test_copy_of_a_folder_gives_vectors_of_the_same_kind(run: Terminal, hub: Hub, tmp_path: Path) -> None:
+    folder, fasta = tmp_path / "one" / "esm2_t6", tiny.write_fasta(tmp_path / "in.fasta", SEQUENCES)
+    folder.mkdir(parents=True)
+    for name, content in files_of("esm2").items():
+        (folder / name).write_bytes(content)
+    copied = shutil.copytree(folder, tmp_path / "two" / "esm2_t6")
+    described = []
+    for backbone in (folder, copied):
+        out = tmp_path / "out.h5"
+        said = run("embed", fasta, "-o", out, "-b", backbone, "--pooling", "cls", *ENGINE).err
+        with open_vectors(out) as opened:
+            described.append(dict(opened.description))
+    assert "0 computed, 8 from the store" in said
+    assert described[0] == described[1]
+    assert (described[0]["checkpoint"], described[0]["hub_id"]) == ("esm2_t6", "esm2_t6")
+    assert str(tmp_path) not in str(described)
 
 
 def test_flags_of_the_length_policy(run: Terminal, hub: Hub, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import sortilin
 import tiny
-from sortilin import language_models, registry
+from sortilin import language_models, predictor, registry
 from sortilin.benchmark import run as run_benchmark
 from sortilin.benchmark.config import ModelSpec
 from sortilin.benchmark.config import validated as benchmark_config
@@ -155,6 +155,40 @@ def test_model_predicts_through_its_backbone_and_says_whose_it_is(hub: Hub, tmp_
         f"backbone 'esm2_t6': the vectors must be of revision {'0' * 40}, as in training, and the files "
         f"here are of {checkpoint.revision}: "
     )
+
+
+def test_sequence_beyond_the_positions_is_named_by_its_id(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = hub.publish("protbert").most_residues
+    assert most is not None
+    values = config(tiny.write_table(tmp_path / "train.csv", tiny.labelled(1, 10)))
+    assert values.features is not None
+    options = {**values.features.options, "backbone": "protbert", "length_policy": "whole"}
+    features = values.features.model_copy(update={"options": options})
+    folder, _ = run(values.model_copy(update={"features": features}), tmp_path / "model")
+    monkeypatch.setattr(predictor, "MAX_BATCH_SEQUENCES", 2)
+    fasta = tiny.write_fasta(tmp_path / "new.fasta", ["MKV", "MKL", "MKI", "A" * (most + 1)])
+    words = ["predict", str(fasta), "--model", str(folder.path), "-o", str(tmp_path / "out.tsv")]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 1
+    assert (
+        f"the model cannot read 1 sequence: p3: has {most + 1} residues, and protbert takes at most {most}; "
+        "train with the length policy head-tail or windows, or leave it out"
+    ) == str(done.exception)
+
+
+def test_model_of_a_folder_does_not_tell_where_it_stood(hub: Hub, tmp_path: Path) -> None:
+    from hub import files_of
+
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name, content in files_of("esm2").items():
+        (folder / name).write_bytes(content)
+    recorded = made(backbone=str(folder)).recorded()
+    assert (recorded["language_model"]["name"], recorded["language_model"]["hub_id"]) == ("mine", "mine")
+    assert str(tmp_path) not in str(recorded["language_model"])
+    assert recorded["config"]["backbone"] == str(folder)  # to load it
 
 
 # --- models by name

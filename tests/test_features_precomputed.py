@@ -118,7 +118,7 @@ def test_ids_are_looked_up_in_the_table_and_nowhere_else(tmp_path: Path) -> None
     fasta = tiny.write_fasta(tmp_path / "mine.fasta", SEQUENCES)
     found = made(path, table=str(fasta)).transform(SEQUENCES[::-1])
     assert found == pytest.approx(np.array([vector_of(s) for s in SEQUENCES[::-1]]))
-    with pytest.raises(InputError, match=r"60 of 60 sequences have no vector"):
+    with pytest.raises(InputError, match=r"60 of 60 sequences have no vector .* with --table FILE"):
         made(path).transform(SEQUENCES)
 
 
@@ -148,8 +148,26 @@ def test_sequences_without_a_vector_are_counted_and_the_first_ones_named(tmp_pat
         made(path).transform([*SEQUENCES[:2], *new])
     assert str(caught.value) == (
         f"4 of 6 sequences have no vector in {path} (MKV; {'W' * 20}... (30 residues); MKL; ...): make them "
-        "with `sortilin embed`, and name all files of vectors"
+        "with `sortilin embed`, and name all files of vectors; if they go by ids there, name the file of "
+        "their sequences too, with --table FILE (in a configuration: features.options.table)"
     )
+
+
+@pytest.mark.parametrize(
+    ("vector", "reason"),
+    [
+        (np.full(WIDTH, np.nan), "it holds values that are not finite"),
+        (np.zeros((3, WIDTH)), "it has shape (3, 6), as vectors of residues have"),
+    ],
+)
+def test_why_a_vector_cannot_be_used_is_said(tmp_path: Path, vector: FloatArray, reason: str) -> None:
+    path = tmp_path / "v.npz"
+    np.savez(path, p0=vector, p1=np.ones(WIDTH))
+    fasta = tiny.write_fasta(tmp_path / "mine.fasta", ["MKV", "MKL"])
+    with pytest.raises(InputError) as caught:
+        made(path, table=str(fasta)).transform(["MKL", "MKV"])
+    assert f"1 of 2 sequences have no vector in {path} (MKV: {reason}" in str(caught.value)
+    assert "--table" not in str(caught.value)
 
 
 def test_vectors_of_two_widths_are_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -240,6 +241,38 @@ def test_file_that_is_damaged_in_the_cache_is_fetched_again(hub: Hub) -> None:
     assert path.read_bytes() == content
 
 
+def copy_without_links(hub: Hub, target: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache as a stick of FAT has it; its file of weights."""
+    hub.publish("esm2_t6")
+    language_models.fetch("esm2_t6")
+    shutil.copytree(_place.cache(), target)
+    monkeypatch.setenv("HF_HUB_CACHE", str(target))
+    hub.requests.clear()
+    return target / SNAPSHOT / "model.safetensors"
+
+
+def test_copy_without_links_is_compared_with_the_list_of_the_hub(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = copy_without_links(hub, tmp_path / "usb", monkeypatch)
+    assert not path.is_symlink()
+    content = path.read_bytes()
+    assert language_models.fetch("esm2_t6") == path.parent
+    assert gets(hub, path.name) == 0  # sound
+    path.write_bytes(content[:-4] + b"....")
+    assert language_models.fetch("esm2_t6") == path.parent
+    assert path.read_bytes() == content
+
+
+def test_copy_without_links_is_used_offline(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = copy_without_links(hub, tmp_path / "usb", monkeypatch)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert language_models.fetch("esm2_t6") == path.parent
+    assert hub.requests == []
+
+
 def test_file_that_the_hub_lists_and_has_not_is_named(hub: Hub) -> None:
     hub.publish("esm2_t6")
     hub.hidden.add("vocab.txt")
@@ -377,8 +410,6 @@ def test_fetched_checkpoint_works_offline(hub: Hub, monkeypatch: pytest.MonkeyPa
 
 
 def test_copied_cache_is_used(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shutil
-
     hub.publish("protalbert")
     language_models.fetch("protalbert")
     shutil.copytree(_place.cache(), tmp_path / "usb", symlinks=True)

@@ -187,6 +187,13 @@ def test_folder_is_a_backbone(folder: Path, hub: Hub) -> None:
     assert hub.requests == []
 
 
+def test_folder_has_its_own_name_for_others_and_its_path_here(folder: Path, hub: Hub) -> None:
+    found = language_models.checkpoint(str(folder))
+    assert (found.name, found.origin, found.hub_id) == ("mine", "mine", str(folder))
+    hub.publish("esm2_t6")
+    assert language_models.checkpoint("esm2_t6").origin == "facebook/esm2_t6_8M_UR50D"
+
+
 def test_revision_of_a_folder_changes_with_it(folder: Path) -> None:
     before = language_models.checkpoint(str(folder)).revision
     change(folder, layer_norm_eps=1e-6)

@@ -96,6 +96,16 @@ def test_verify_names_what_is_damaged_and_fails(store: Store) -> None:
     assert "damaged, see `sortilin store verify`" in run("list", "--store", store.path).stdout
 
 
+def test_commands_quote_the_path(tmp_path: Path) -> None:
+    store = Store(tmp_path / "my store")
+    store.shelf(KIND).append([key_of("A")], np.ones((1, 4), np.float32))
+    damage(store)
+    result = run("verify", "--store", store.path, "--quiet")
+    assert f"`sortilin store prune --damaged --store '{store.path}'`" in str(result.exception)
+    result = run("list", "--store", tmp_path / "no store")
+    assert f"`sortilin embed --store '{tmp_path / 'no store'}'`" in str(result.exception)
+
+
 def test_prune_says_every_file_that_goes(store: Store) -> None:
     paths = [part.path for part in store.shelf(KIND).parts()]
     dry = run("prune", "--store", store.path, "--dry-run")

@@ -668,11 +668,56 @@ def test_matrix_of_numpy_stands_beside_a_table_too(tmp_path: Path) -> None:
     check(read_vectors(tmp_path / "x_esm2.npy", RECORDS[::-1]), RECORDS[::-1])
 
 
+def numbers_alone(path: Path, *, as_list: bool) -> Path:
+    """The vectors of the records as a Parquet file without ids."""
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    matrix = np.stack([vector(record.sequence) for record in RECORDS])
+    columns = {"v": matrix.tolist()} if as_list else dict(zip(COLUMNS, matrix.T, strict=True))
+    parquet.write_table(arrow.table(columns), path, row_group_size=3)
+    return path
+
+
+@pytest.mark.parametrize("as_list", [False, True], ids=["columns", "list"])
+def test_parquet_of_numbers_alone_belongs_to_the_table(tmp_path: Path, as_list: bool) -> None:
+    path = numbers_alone(tmp_path / "v.parquet", as_list=as_list)
+    table = write_table(tmp_path / "x.csv", ["id", "sequence"], [[r.id, r.sequence] for r in RECORDS])
+    for records in (RECORDS[::-1], RECORDS[1:3]):
+        check(read_vectors(path, records, table=table), records)
+        check(read_vectors(path.rename(tmp_path / "x_esm2.parquet"), records), records)
+        (tmp_path / "x_esm2.parquet").rename(path)
+    check(read_vectors(path, RECORDS), RECORDS)  # without a table they are the records, in order
+    write_table(table, ["sequence"], [["MKV"]])
+    with pytest.raises(FormatError, match=r"v\.parquet has 4 rows, and .*x\.csv 1 sequences"):
+        read_vectors(path, RECORDS, table=table)
+
+
+@pytest.mark.parametrize("ending", [".npy", ".csv", ".parquet", ".npz"])
+def test_a_table_that_is_not_there_is_an_error(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"v{ending}"
+    if ending == ".npy":
+        np.save(path, np.stack([vector(record.sequence) for record in RECORDS]))
+    elif ending == ".csv":
+        write_table(path, COLUMNS, [cells(record.sequence) for record in RECORDS])
+    elif ending == ".parquet":
+        numbers_alone(path, as_list=True)
+    else:
+        write_vectors(path, rows(RECORDS), description={})
+    with pytest.raises(InputError, match=r"absent\.csv: there is no such file"):
+        read_vectors(path, RECORDS, table=tmp_path / "absent.csv")
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("id,0,1\na,1,x\n", "row 2: could not convert string to float: 'x'"),
-        ("id,0,1\na,1\n", "row 2 has 2 cells; expected 3 or more"),
+        ("id,0,1\na,1,x\n", "line 2: could not convert string to float: 'x'"),
+        ("id,0,1\na,1\n", "line 2 has 2 cells; expected 3"),
+        ("0,1,id\n1,2\n", "line 2 has 2 cells; expected 3"),
+        ("id,0,1\na,1,2\n\nb,1,2,3\n", "line 4 has 4 cells; expected 3"),
+        ('id,0,1\n"a\nb",1,2\nc,1,2,3\n', "line 4 has 4 cells; expected 3"),
+        ("0,1\n1,2\n1,2,3\n", "line 3 has 3 cells; expected 2"),
+        ("1.5,2.5\n1,2,3\n", "line 2 has 3 cells; expected 2"),
+        ("sequence\t0\t1\nMKV\t1\t2\t\n", "line 2 has 4 cells; expected 3"),
         ("id,0,1\n", "holds no vectors below its header line"),
         ("sequence,label\nMKV,1\n", "is a table of sequences: it has no columns of numbers"),
         ("name,comment\nb,hello\n", "is no table of vectors: it has no columns of numbers"),
@@ -728,6 +773,30 @@ def test_files_that_are_cut_short_are_refused(tmp_path: Path, ending: str, share
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(FormatError, match=r"v\.\w+ (cannot be read as|is a damaged)"):
         read_vectors(path, records)
+
+
+def test_no_changed_byte_of_an_npz_becomes_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "v.npz"
+    records = RECORDS[2:]
+    write_vectors(path, rows(records, per_residue=True), description={})
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        start = content.index(b"\x93NUMPY")
+        matrix = range(start, start + archive.getinfo("vectors.npy").file_size)
+    for at in [*matrix, *(at for at in range(0, len(content), 3) if at not in matrix)]:
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        try:
+            found = read_vectors(path, records, per_residue=True)
+        except FormatError as error:
+            reason = str(error)
+        else:
+            assert at not in matrix
+            for record, values in zip(records, found.vectors, strict=True):
+                if values is not None:
+                    np.testing.assert_array_equal(values, vector(record.sequence, per_residue=True))
+            continue
+        if at in matrix:
+            assert "v.npz cannot be read as npz: the CRC-32 of vectors.npy is not the one" in reason
 
 
 def test_objects_in_place_of_numbers_are_refused(tmp_path: Path) -> None:

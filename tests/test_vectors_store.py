@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sortilin import locks
 from sortilin.errors import ConfigError, MissingVectorError, OutputError, StoreError, UnknownNameError
 from sortilin.files import locked
-from sortilin.vectors import Shelf, Store, VectorKind, _maps, _merging, key_of, pruning, upkeep
+from sortilin.vectors import Shelf, Store, VectorKind, _maps, _merging, _writing, key_of, pruning, upkeep
 from sortilin.vectors._index import KeyIndex
 
 FloatArray = NDArray[np.float32]
@@ -497,6 +498,57 @@ def test_what_a_killed_writer_left_is_removed_but_not_what_is_being_written(
     check(shelf, [90, 91])
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there files are told by their age")
+def test_a_writer_begins_again_if_its_new_file_is_being_pruned(
+    shelf: Shelf, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(shelf, [1])
+    is_held, unlink = _writing._is_held, Path.unlink
+    held: list[bool] = []
+
+    def pruned_before(lock: Any, stream: Any) -> bool:
+        """Prune after the file was made and before it is locked; lock it just before it is removed."""
+        if held:
+            return is_held(lock, stream)
+
+        def locked_before(path: Path, missing_ok: bool = False) -> None:
+            if path == lock.path and not held:
+                held.append(is_held(lock, stream))
+            unlink(path, missing_ok=missing_ok)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "unlink", locked_before)
+            removed = [change.path for change in pruning.prune(store)]
+        assert removed == [lock.path]
+        return held[0]
+
+    monkeypatch.setattr(_writing, "_is_held", pruned_before)
+    fill(shelf, [2])
+    assert held == [False]
+    check(store.shelf(shelf.kind), [1, 2])
+    assert partials(shelf.folder) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there files are told by their age")
+def test_a_writer_begins_again_if_its_new_file_was_pruned_while_it_took_the_lock(
+    shelf: Shelf, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(shelf, [1])
+    try_lock = locks._try_lock
+    removed: list[Path] = []
+
+    def pruned_before(descriptor: int) -> None:
+        monkeypatch.setattr(locks, "_try_lock", try_lock)
+        removed.extend(change.path for change in pruning.prune(store))
+        try_lock(descriptor)
+
+    monkeypatch.setattr(locks, "_try_lock", pruned_before)
+    fill(shelf, [2])
+    assert len(removed) == 1
+    check(store.shelf(shelf.kind), [1, 2])
+    assert partials(shelf.folder) == []
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_kills_at_random_moments_and_then_an_end_equal_an_undisturbed_run(
@@ -602,6 +654,21 @@ def test_a_damaged_part_is_named_with_the_command_that_mends(
     fill(fresh, [1, 2, 3])
     check(fresh, [1, 2, 3, 4])
     assert upkeep.verify(store) == []
+
+
+def test_commands_quote_the_path(tmp_path: Path) -> None:
+    store = Store(tmp_path / "my store; rm")
+    fill(store.shelf(POOLED), [1])
+    path = part_of(store.shelf(POOLED))
+    path.write_bytes(b"")
+    path.with_name("kind.json").unlink()
+    expected = f"--damaged --store '{store.path}'` "
+    with pytest.raises(StoreError) as raised:
+        store.shelf(POOLED).get([key(1)])
+    assert expected in str(raised.value)
+    with pytest.raises(StoreError) as raised:
+        store.kinds()
+    assert expected in str(raised.value)
 
 
 def test_no_changed_byte_goes_unseen(shelf: Shelf, store: Store) -> None:
@@ -733,6 +800,20 @@ def test_a_whole_shelf_goes_by_name_or_age_and_no_other(store: Store) -> None:
     assert store.kinds() == []
     fill(store.shelf(POOLED), [1])  # and it goes on from there
     check(store.shelf(POOLED), [1])
+
+
+def test_merging_does_not_make_a_shelf_look_new(shelf: Shelf, store: Store) -> None:
+    with_copies(shelf, store)
+    now = time.time()
+    for days, part in zip((9, 5, 7), shelf.parts(), strict=True):
+        os.utime(part.path, (now - days * 86_400,) * 2)
+    (before,) = [status.days for status in upkeep.statuses(store)]
+    list(pruning.prune(store))
+    assert len(store.shelf(shelf.kind).parts()) == 1
+    (after,) = [status.days for status in upkeep.statuses(store)]
+    assert after == pytest.approx(before, abs=0.1)
+    assert list(pruning.prune(store, older_than_days=6)) == []
+    assert list(pruning.prune(store, older_than_days=4)) != []
 
 
 def test_an_unknown_shelf_is_refused_with_near_names(store: Store) -> None:

@@ -5,9 +5,9 @@ Axis letters: N sequences, F features, L residues, S scores.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,17 @@ _MOST_POSITIONS = 50_000
 
 TAKES_VECTORS = {"vectors", "table"}
 """Options of a descriptor set that looks vectors up in files rather than making them."""
+
+
+@runtime_checkable
+class OfSequences(Protocol):
+    """An error of a descriptor set that says which of the sequences it was given are at fault.
+
+    Attributes:
+        by_place: Place among them, from 0 → why.
+    """
+
+    by_place: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Axis letters: N sequences, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from sortilin import artifact, device
 from sortilin.artifact import ModelFolder
-from sortilin.errors import ConfigError, ModelFolderError, UnknownNameError
-from sortilin.graph_inputs import NO_VECTORS, Reader, Vectors, reader_of
+from sortilin.errors import ConfigError, InputError, ModelFolderError, UnknownNameError
+from sortilin.graph_inputs import NO_VECTORS, OfSequences, Reader, Vectors, reader_of
 from sortilin.interfaces import DoubleArray
 from sortilin.pool import map_in_order
 from sortilin.results import Answering, Prediction
 from sortilin.sequences import SequenceRecord, records_from_strings
+from sortilin.sequences.record import counted
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 
@@ -41,6 +42,8 @@ SHORTER, LONGER, TRAINED_ON = "shorter_than_trained", "longer_than_trained", "tr
 
 SHORTENED = "shortened_to"
 """Flag with the number of residues that the model looked at: its middle was left out."""
+
+_NAMED = 5
 
 
 def bundled() -> tuple[str, ...]:
@@ -233,7 +236,13 @@ class Predictor:
         ]
 
     def _probabilities(self, batch: list[SequenceRecord]) -> DoubleArray:
-        table = self._calibration(self.scores([record.sequence for record in batch]))
+        try:
+            scores = self.scores([record.sequence for record in batch])
+        except InputError as error:
+            if isinstance(error, OfSequences):
+                raise InputError(_unread(batch, error.by_place)) from None
+            raise
+        table = self._calibration(scores)
         if not np.isfinite(table).all():
             raise self._damaged("it gives probabilities that are no numbers")
         return table
@@ -282,6 +291,13 @@ class Predictor:
         probabilities = dict(zip(self.classes, row, strict=True))
         answers = {name: answering(probabilities) for name, answering in self.questions.items()}
         return Prediction(record.id, length, label, probabilities, flags, answers)
+
+
+def _unread(batch: Sequence[SequenceRecord], by_place: Mapping[int, str]) -> str:
+    """Which records a model cannot read, and why; of how many is not known before the stream ends."""
+    named = [f"{batch[at].id}: {reason}" for at, reason in list(by_place.items())[:_NAMED]]
+    more = "; ..." if len(by_place) > _NAMED else ""
+    return f"the model cannot read {counted(len(by_place), 'sequence')}: {'; '.join(named)}{more}"
 
 
 def _batches(records: Iterable[SequenceRecord]) -> Iterator[list[SequenceRecord]]:

@@ -123,6 +123,8 @@ def _check_ending(path: Path) -> None:
     from sortilin.errors import OutputError
     from sortilin.vectors.exchange import WRITERS
 
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; give a file name, such as {path / 'vectors.h5'}")
     if path.suffix.lower() not in WRITERS:
         raise OutputError(
             f"{path}: vectors are written to {', '.join(WRITERS)} files; the ending tells which"
@@ -182,7 +184,10 @@ class _Run:
             flags = stack.enter_context(_FlagLog(path))
             self.reading.on_skip = lambda skipped: log.add(skipped.record, skipped.id, skipped.reason)
             rows = self._rows(log, flags)
-            n_rows = write_vectors(path, rows, description=self._description())
+            try:
+                n_rows = write_vectors(path, rows, description=self._description())
+            except NotEmbeddedError:  # no sequence has a vector: the list is all there is to write
+                n_rows = 0
         self._tell(path, n_rows)
         if self.failed and self.on_error == "fail":
             raise NotEmbeddedError(self.failed, self.embedder.report.n_sequences)
@@ -218,14 +223,16 @@ class _Run:
     def _description(self) -> dict[str, str]:
         checkpoint = self.embedder.checkpoint
         described = {key: str(value) for key, value in self.embedder.kind.model_dump().items()}
-        more = {"hub_id": checkpoint.hub_id, "licence": checkpoint.licence, "citation": checkpoint.citation}
+        more = {"hub_id": checkpoint.origin, "licence": checkpoint.licence, "citation": checkpoint.citation}
         return described | more
 
     def _tell(self, path: Path, n_rows: int) -> None:
         """What was done, and what changes the meaning of a vector."""
         report = self.embedder.report
-        if not self.quiet:
-            known = "from the store" if self.has_store else "equal to an earlier one"
+        if not self.quiet and n_rows:
+            known = "equal to an earlier one"
+            if self.has_store:
+                known = f"from the store or {known}" if report.n_computed else "from the store"
             speed = f", {report.n_residues / report.seconds:,.0f} residues/s" if report.n_computed else ""
             engine = f" with {report.engine} in {self.embedder.config.precision}" if report.engine else ""
             _console.note(
@@ -233,17 +240,18 @@ class _Run:
                 f"{self.embedder.checkpoint.name}; {report.n_computed:,} computed{engine}{speed}, "
                 f"{report.n_known:,} {known}"
             )
+        if not self.quiet:
             for warning in [*report.warnings, *self.reading.warnings]:
                 _console.warn(warning)
-        self._tell_left_out(path)
+        self._tell_left_out(path, n_rows)
 
-    def _tell_left_out(self, path: Path) -> None:
+    def _tell_left_out(self, path: Path, n_rows: int) -> None:
         from sortilin.report import escape
 
         if self.failed:
-            _console.warn(
-                f"no vector: {len(self.failed):,} of {self.embedder.report.n_sequences:,} sequences"
-            )
+            n_all = self.embedder.report.n_sequences
+            is_none = "" if n_rows else f"; {path} is not written"
+            _console.warn(f"no vector: {len(self.failed):,} of {n_all:,} sequences{is_none}")
         if self.quiet:
             return
         reasons = [(skipped.id, skipped.reason) for skipped in self.reading.skipped]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,7 @@ def verify(path: Path | None, *, as_json: bool, quiet: bool) -> None:
         files = "1 file is" if len(faults) == 1 else f"{len(faults)} files are"
         raise StoreError(
             f"{opened.path}: {files} damaged; "
-            f"`sortilin store prune --damaged --store {opened.path}` removes what is"
+            f"`sortilin store prune --damaged --store {shlex.quote(str(opened.path))}` removes what is"
         )
     _console.note(f"{opened.path} is whole")
 
@@ -153,7 +154,9 @@ def _open(path: Path | None) -> Store:
 
     opened = Store(path)
     if path is not None and not opened.path.is_dir():
-        raise StoreError(f"there is no store {path}; `sortilin embed --store {path}` would make it")
+        raise StoreError(
+            f"there is no store {path}; `sortilin embed --store {shlex.quote(str(path))}` would make it"
+        )
     return opened
 
 

@@ -9,6 +9,8 @@ from sortilin.interfaces import OnProgress
 from sortilin.language_models import Checkpoint, LoadedModel
 
 _UNPINNED = "main"
+_ANY = "huggingface"
+"""The family of what is in no table; a folder may have the name of a listed checkpoint."""
 
 
 def pinned(backbone: str, *, offline: bool | None, on_progress: OnProgress | None) -> Checkpoint:
@@ -54,6 +56,6 @@ def check_pooling(name: str, checkpoint: Checkpoint, model: LoadedModel | None) 
         return
     if model is not None:
         pooling.check_cls(model.vocabulary, checkpoint.name)
-    elif checkpoint.name in language_models.names():
+    elif checkpoint.family != _ANY and checkpoint.name in language_models.names():
         family = registry.get("language_model", checkpoint.family)
         pooling.check_cls(family.vocabulary(), checkpoint.name)

@@ -39,6 +39,10 @@ class Shelf(Protocol):
         """The vector of each key, all of which are there."""
         ...
 
+    def release(self) -> None:
+        """Give back memory that nobody uses."""
+        ...
+
 
 class MemoryShelf:
     """Vectors of one call that has no store."""
@@ -58,6 +62,9 @@ class MemoryShelf:
     def get(self, keys: Sequence[str]) -> list[FloatArray]:
         """See `Shelf`."""
         return [self._vectors[key] for key in keys]
+
+    def release(self) -> None:
+        """Nothing can be given back."""
 
 
 class _Part:
@@ -119,7 +126,8 @@ def fill(
                 failed[task.key] = NOT_FINITE
             else:
                 part.add(task.key, vector)
-                _count(report, runner, length)
+                report.n_computed += 1
+                report.n_residues += length
             n_done += length
             if on_progress is not None:
                 on_progress(STAGE, n_done, n_total)
@@ -129,11 +137,3 @@ def fill(
         report.n_splits += runner.n_splits - n_splits
     report.n_failed += len(failed)
     return failed
-
-
-def _count(report: EmbeddingReport, runner: Runner, length: int) -> None:
-    report.n_computed += 1
-    report.n_residues += length
-    flag = runner.policy.flag(length)
-    if flag:
-        report.flags[flag] += 1

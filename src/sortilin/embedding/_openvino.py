@@ -19,6 +19,8 @@ from sortilin.language_models import LoadedModel
 
 GRAPH = "graph.xml"
 DEVICE = "CPU"
+_SHAPES_KEPT = "256"
+"""Shapes whose kernels OpenVINO keeps: by default 5,000, which a stream of all lengths fills slowly."""
 _HINTS = {"float32": "f32", BFLOAT16: "bf16"}
 
 
@@ -35,6 +37,7 @@ class OpenVinoEngine(GraphEngine):
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "NUM_STREAMS": threads,
             "INFERENCE_NUM_THREADS": threads,
+            "CPU_RUNTIME_CACHE_CAPACITY": _SHAPES_KEPT,
         }
         try:
             self._compiled = openvino.Core().compile_model(graph.path, DEVICE, options)

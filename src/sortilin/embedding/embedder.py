@@ -155,11 +155,11 @@ class Embedder:
         own = self._own_shelf()
         shelf: Shelf = MemoryShelf() if own is None else own  # an empty shelf is false
         keys = [key_of(sequence) for sequence in sequences]
-        failed = self._fill(shelf, dict(zip(keys, sequences, strict=True)), len(keys), on_progress)
+        failed = self._fill(shelf, list(zip(keys, sequences, strict=True)), on_progress)
         if failed:
-            raise NotEmbeddedError(
-                {f"sequence {n}": failed[key] for n, key in enumerate(keys, 1) if key in failed}, len(keys)
-            )
+            by_place = {at: failed[key] for at, key in enumerate(keys) if key in failed}
+            by_name = {f"sequence {at + 1}": reason for at, reason in by_place.items()}
+            raise NotEmbeddedError(by_name, len(keys), by_place=by_place)
         return shelf.get(keys)
 
     def embed_stream(
@@ -201,32 +201,34 @@ class Embedder:
         n_before: int,
     ) -> Iterator[tuple[SequenceRecord, FloatArray]]:
         keys = [key_of(record.sequence) for record in chunk]
-        by_key = {key: record.sequence for key, record in zip(keys, chunk, strict=True)}
-        failed = self._fill(shelf, by_key, len(keys), on_progress, n_before=n_before)
+        asked = [(key, record.sequence) for key, record in zip(keys, chunk, strict=True)]
+        failed = self._fill(shelf, asked, on_progress, n_before=n_before)
         vectors = iter(shelf.get([key for key in keys if key not in failed]))
         for key, record in zip(keys, chunk, strict=True):
             if key in failed:
                 on_failure(record, failed[key])
             else:
                 yield record, next(vectors)
+        del vectors
+        shelf.release()
 
     def _fill(
         self,
         shelf: Shelf,
-        by_key: dict[str, str],
-        n_sequences: int,
+        asked: Sequence[tuple[str, str]],
         on_progress: OnProgress | None,
         *,
         n_before: int | None = None,
     ) -> dict[str, str]:
-        """Compute what the shelf does not hold; key → why there is no vector."""
+        """Compute what the shelf does not hold of keys with sequences; key → why there is no vector."""
+        by_key = dict(asked)
         keys = list(by_key)
         is_known = shelf.known(keys)
         new = [Task(key, by_key[key]) for key, known in zip(keys, is_known, strict=True) if not known]
         failed = self._too_long(new)
         todo = [task for task in new if task.key not in failed]
-        self.report.n_sequences += n_sequences
-        self.report.n_known += n_sequences - len(new)
+        self.report.n_sequences += len(asked)
+        self.report.n_known += len(asked) - len(new)
         self.report.n_failed += len(failed)
         if todo:
             is_stream = n_before is not None
@@ -239,6 +241,8 @@ class Embedder:
                 n_before=n_before or 0,
                 n_total=0 if is_stream else sum(len(task.sequence) for task in todo),
             )
+        flags = (self.flag(sequence) for key, sequence in asked if key not in failed)
+        self.report.flags.update(flag for flag in flags if flag)
         return failed
 
     def _too_long(self, tasks: Sequence[Task]) -> dict[str, str]:

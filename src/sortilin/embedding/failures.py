@@ -22,10 +22,13 @@ class NotEmbeddedError(InputError):
     Args:
         failed: Id (or place, as "sequence 3") → why.
         n_all: How many sequences there were.
+        by_place: Place among the sequences of one call, from 0 → why; of a stream nothing.
     """
 
-    def __init__(self, failed: Mapping[str, str], n_all: int) -> None:
-        self.failed = dict(failed)
+    def __init__(
+        self, failed: Mapping[str, str], n_all: int, *, by_place: Mapping[int, str] | None = None
+    ) -> None:
+        self.failed, self.by_place = dict(failed), dict(by_place or {})
         named = "; ".join(f"{name}: {reason}" for name, reason in list(self.failed.items())[:_NAMED])
         more = f"; and {len(self.failed) - _NAMED:,} more" if len(self.failed) > _NAMED else ""
         super().__init__(f"{len(self.failed):,} of {n_all:,} sequences have no vector: {named}{more}")
@@ -38,19 +41,26 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, Exception) and _OUT_OF_MEMORY.search(str(error)) is not None
 
 
+_POLICY = "use the length policy head-tail or windows"
+_PRECISION = "use --precision float32"
+NOT_FINITE = f"the model gives values that are not finite; {_PRECISION}"
+
+
 def too_long(length: int, most: int, backbone: str) -> str:
     """Why a sequence beyond a model's positions has no vector."""
-    return (
-        f"has {length:,} residues, and {backbone} takes at most {most:,}; "
-        "use the length policy head-tail or windows"
-    )
+    return f"has {length:,} residues, and {backbone} takes at most {most:,}; {_POLICY}"
 
 
 def does_not_fit(length: int) -> str:
     """Why a sequence has no vector that exhausted memory by itself."""
-    return (
-        f"does not fit into memory with its {length:,} residues; use the length policy head-tail or windows"
-    )
+    return f"does not fit into memory with its {length:,} residues; {_POLICY}"
 
 
-NOT_FINITE = "the model gives values that are not finite; use --precision float32"
+def of_a_model(reason: str) -> str:
+    """The same with the advice for a trained model, whose policy and precision are those of its training."""
+    for advice, instead in (
+        (_POLICY, "train with the length policy head-tail or windows, or leave it out"),
+        (_PRECISION, "train with precision float32, or leave it out"),
+    ):
+        reason = reason.replace(advice, instead)
+    return reason

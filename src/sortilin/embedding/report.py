@@ -20,7 +20,7 @@ class EmbeddingReport:
         n_residues: Residues of those computed.
         seconds: Spent on computing, the loading of the model left out.
         n_splits: Batches that were split because memory was short.
-        flags: What the length policy did ("shortened_to:2000") → sequences computed.
+        flags: What the length policy did ("shortened_to:2000") → sequences with a vector, computed or not.
         engine: What computed; empty while nothing was.
     """
 

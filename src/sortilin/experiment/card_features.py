@@ -23,11 +23,13 @@ def section(described: Mapping[str, Any]) -> list[str]:
 
 
 def _of_language_model(model: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    is_own_folder = str(model["revision"]).startswith("sha256:")
+    way = "that folder" if is_own_folder else f"`sortilin backbones fetch {model['name']}`"
     return (
         f"Features are vectors of the protein language model `{model['name']}` ({model['hub_id']}, revision "
         f"`{model['revision']}`): layer {config['layer']}, pooling {config['pooling']}, length policy "
         f"{config['length_policy']}, computed in {config['precision']}. Predicting needs its files, which "
-        f"this folder does not hold: `sortilin backbones fetch {model['name']}`. Licence of its weights: "
+        f"this folder does not hold: {way}. Licence of its weights: "
         f"{model['licence']}. Cite: {model['citation']}"
     )
 

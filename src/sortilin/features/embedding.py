@@ -8,7 +8,7 @@ Axis letters: N sequences, F features.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,8 +17,10 @@ from pydantic import Field
 
 from sortilin import language_models
 from sortilin.embedding.config import EmbeddingConfig
-from sortilin.errors import BackboneError
+from sortilin.embedding.failures import NotEmbeddedError, of_a_model
+from sortilin.errors import BackboneError, InputError
 from sortilin.interfaces import FloatArray
+from sortilin.sequences.record import counted
 
 if TYPE_CHECKING:
     from sortilin.embedding import Embedder
@@ -26,6 +28,24 @@ if TYPE_CHECKING:
 
 UNPINNED = "main"
 """Revision of a checkpoint that is pinned when it is fetched, and is not."""
+
+_NAMED = 3
+_SHOWN = 20
+
+
+class NoFeaturesError(InputError):
+    """The language model gives some sequences no vector.
+
+    Args:
+        sequences: All that were asked for.
+        by_place: Place among them, from 0 → why.
+    """
+
+    def __init__(self, sequences: Sequence[str], by_place: Mapping[int, str]) -> None:
+        self.by_place = dict(by_place)
+        named = [f"{_short(sequences[at])}: {reason}" for at, reason in list(self.by_place.items())[:_NAMED]]
+        more = "; ..." if len(self.by_place) > _NAMED else ""
+        super().__init__(f"no vector of {counted(len(self.by_place), 'sequence')}: {'; '.join(named)}{more}")
 
 
 class VARIANT:
@@ -65,11 +85,16 @@ class VARIANT:
         Raises:
             BackboneError: The model is not there and cannot be fetched, or is of another revision.
             MissingDependencyError: A package is missing.
+            NoFeaturesError: Some are too long for the model or for memory; all others are in the store.
         """
         if not sequences:
             return np.empty((0, self._width), dtype=np.float32)
         with self._lock:
-            rows = self._embedder.embed(sequences)
+            try:
+                rows = self._embedder.embed(sequences)
+            except NotEmbeddedError as error:
+                reasons = {at: of_a_model(reason) for at, reason in error.by_place.items()}
+                raise NoFeaturesError(sequences, reasons) from None
         return np.stack(rows).astype(np.float32, copy=False)
 
     def absent(self) -> str | None:
@@ -82,10 +107,10 @@ class VARIANT:
         """What a model says of its features: the options with the revision, and whose the vectors are."""
         known = self._checkpoint
         config = self.config.model_copy(update={"revision": self.config.revision or known.revision})
-        names = ("name", "hub_id", "revision", "licence", "citation")
+        names = ("name", "revision", "licence", "citation")
         return {
             "config": config.model_dump(mode="json"),
-            "language_model": {name: getattr(known, name) for name in names},
+            "language_model": {name: getattr(known, name) for name in names} | {"hub_id": known.origin},
         }
 
     @cached_property
@@ -106,3 +131,7 @@ class VARIANT:
                 f"training, and the files here are of {found}: use the version of sortilin, or the files, "
                 "that the model was trained with"
             )
+
+
+def _short(sequence: str) -> str:
+    return sequence if len(sequence) <= _SHOWN else f"{sequence[:_SHOWN]}..."

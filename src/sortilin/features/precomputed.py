@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PositiveInt
 
 from sortilin.errors import ConfigError, FormatError, InputError
@@ -31,6 +30,13 @@ MADE_BY = ("checkpoint", "revision", "layer", "pooling", "length_policy")
 WHOSE = ("hub_id", "licence", "citation")
 """What a file may say of whose work its vectors are, for the card of a model."""
 
+_Found = tuple[FloatArray | None, str]
+"""The vector of a sequence; or None, and why the one that a file has cannot be used ("" if it has none)."""
+
+_NEEDS_TABLE = (
+    "; if they go by ids there, name the file of their sequences too, with --table FILE (in a configuration: "
+    "features.options.table)"
+)
 _NAMED = 3
 _SHOWN = 20
 
@@ -69,7 +75,7 @@ class VARIANT:
         self._width = self.config.width
         self._made_by = dict(self.config.made_by)
         self._whose: dict[str, str] = {}
-        self._of_table: dict[str, NDArray[np.float32]] | None = None
+        self._of_table: dict[str, _Found] | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -116,10 +122,10 @@ class VARIANT:
 
     def _parts(
         self, sequences: Sequence[str], found: Mapping[int, Any]
-    ) -> Iterator[tuple[list[int], list[tuple[FloatArray | None, str]]]]:
+    ) -> Iterator[tuple[list[int], list[_Found]]]:
         """File by file: places of the sequences that still lack a vector; each's vector, or why not."""
         if self._of_table is not None:
-            yield list(range(len(sequences))), [(self._of_table.get(s), "") for s in sequences]
+            yield list(range(len(sequences))), [self._of_table.get(s, (None, "")) for s in sequences]
             return
         for file in self._files:
             places = [at for at in range(len(sequences)) if at not in found]
@@ -145,6 +151,8 @@ class VARIANT:
             files.append(file)
         if self.config.table is not None:
             self._of_table = _by_sequence(files, self.config.table)
+            for file in files:
+                file.close()
         self._files = files
 
     def _note(self, description: Mapping[str, str], path: str) -> None:
@@ -190,6 +198,7 @@ class VARIANT:
         return (
             f"{len(lacking):,} of {len(sequences):,} sequences have no vector in {self._named()} "
             f"({'; '.join(shown)}{more}): make them with `sortilin embed`, and name all files of vectors"
+            f"{'' if self.config.table else _NEEDS_TABLE}"
         )
 
 
@@ -221,14 +230,16 @@ def _refuse_bare(file: VectorFile, path: str) -> None:
         ) from None
 
 
-def _by_sequence(files: Sequence[VectorFile], table: str) -> dict[str, NDArray[np.float32]]:
-    """The vectors of all sequences of a table, found by their ids too; the first file counts."""
+def _by_sequence(files: Sequence[VectorFile], table: str) -> dict[str, _Found]:
+    """The vectors of all sequences of a table, found by their ids too; the first file that has one counts."""
     records = list(read_sequences(table))
-    found: dict[str, NDArray[np.float32]] = {}
+    found: dict[str, _Found] = {}
     for file in files:
-        for record, vector in zip(records, file.match(records).vectors, strict=True):
-            if vector is not None:
-                found.setdefault(record.sequence, vector)
+        matched = file.match(records)
+        for record, vector in zip(records, matched.vectors, strict=True):
+            known, reason = found.get(record.sequence, (None, ""))
+            if known is None:
+                found[record.sequence] = vector, matched.mismatched.get(record.id, reason)
     return found
 
 

@@ -10,13 +10,17 @@ MAIN = "main"
 RANDOM = "random"
 """How the revision of a model with random weights begins; no fetched file has such a revision."""
 
+FOLDER = "sha256:"
+"""How the revision of a local folder begins."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """One trained protein language model.
 
     Attributes:
-        name: Public short name ("esm2_t6"); the hub id or the folder of one that is not in the tables.
+        name: Public short name ("esm2_t6"); of one that is not in the tables its hub id, or the name of its
+            folder without the path, so that a copy elsewhere is the same.
         family: The file of this folder that holds its rules ("esm2").
         hub_id: Repository on the hub, or the absolute path of a local folder.
         revision: Commit hash (40 hexadecimal digits); "main" while one that is pinned on first use is not
@@ -46,3 +50,8 @@ class Checkpoint:
     most_residues: int | None
     trained_residues: int | None
     half_precision: bool
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, for others to read: its hub id, or the name of its folder without the path."""
+        return self.name if self.revision.startswith(FOLDER) else self.hub_id

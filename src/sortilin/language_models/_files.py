@@ -8,6 +8,8 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
+from sortilin.language_models._checkpoint import FOLDER
+
 CONFIG = "config.json"
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "vocab.json")
 """One of them holds the vocabulary."""
@@ -89,4 +91,4 @@ def fingerprint(folder: Path) -> str:
     found = hashlib.sha256((folder / CONFIG).read_bytes())
     for name in weights({path.name for path in folder.iterdir()}):
         found.update(f"\n{name} {(folder / name).stat().st_size}".encode())
-    return f"sha256:{found.hexdigest()}"
+    return f"{FOLDER}{found.hexdigest()}"

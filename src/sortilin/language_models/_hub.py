@@ -37,9 +37,9 @@ class _Remote:
 def fetch(name: str, *, on_progress: OnProgress | None = None) -> Path:
     """Download what is missing of a checkpoint, and check all of it.
 
-    Files that are there are compared with the checksums they were fetched by; a damaged one is fetched
-    again. Without a pinned revision the commit that is fetched first is recorded, and used from then on;
-    `NAME@BRANCH` asks the hub each time.
+    Files that are there are compared with the checksums they were fetched by, or with the hub's list if the
+    cache was copied without its links; a damaged one is fetched again. Without a pinned revision the commit
+    that is fetched first is recorded, and used from then on; `NAME@BRANCH` asks the hub each time.
 
     Args:
         name: Short name, hub id with or without `@revision`, or a folder.
@@ -88,17 +88,23 @@ def whole(place: Place) -> Path:
 
 
 def _is_sound(place: Place) -> bool:
-    """Whether all files are there, and are what they were fetched as, as far as the cache tells."""
+    """Whether all files are there and are what they were fetched as; offline, as far as the cache tells."""
     folder = place.folder
     if folder is None or _files.missing_in(folder):
         return False
-    return all(_is_what_its_name_says(link) for link in folder.iterdir() if link.is_symlink())
+    names = {path.name for path in folder.iterdir() if path.exists()}
+    return all(_is_what_it_was(folder / name) for name in _files.choose(names))
 
 
-def _is_what_its_name_says(link: Path) -> bool:
-    """The cache keeps a file under its checksum, and a link to it under its name."""
-    checksum = link.readlink().name
-    return len(checksum) not in (40, 64) or _files.digest(link, like=checksum) == checksum
+def _is_what_it_was(file: Path) -> bool:
+    """The cache keeps a file under its checksum, and a link to it under its name.
+
+    A copy without links has no checksum: only the hub's list proves it, and offline it is taken as it is.
+    """
+    checksum = file.readlink().name if file.is_symlink() else ""
+    if len(checksum) not in (40, 64):
+        return _place.is_offline()
+    return _files.digest(file, like=checksum) == checksum
 
 
 def _download(place: Place, on_progress: OnProgress | None) -> Path:
@@ -167,8 +173,8 @@ def _fetch_file(place: Place, file: _Remote, commit: str, on_progress: OnProgres
         )
         if found.stat().st_size == file.n_bytes and _files.digest(found, like=file.digest) == file.digest:
             return
-    checksum = _files.digest(found, like=file.digest)
-    _remove(found)
+        checksum = _files.digest(found, like=file.digest)
+        _remove(found)  # the library leaves a file that stands where it puts a link
     raise BackboneError(
         f"{place.hub_id} {file.name} is not the file that the hub lists: its checksum is {checksum}, "
         f"expected {file.digest}; it was not kept; a proxy may have changed it: try again, or from "

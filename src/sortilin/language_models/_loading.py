@@ -200,7 +200,7 @@ def _described(
         return replace(place.listed, revision=folder.name, most_residues=most_residues)
     names = [path.name for path in folder.iterdir()]
     return Checkpoint(
-        name=place.name if place.hub_id else str(folder),
+        name=place.name if place.hub_id else folder.name or str(folder),
         family="huggingface",
         hub_id=place.hub_id or str(folder),
         revision=folder.name if place.hub_id else _files.fingerprint(folder),

@@ -10,6 +10,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from sortilin.sequences.parsing import parsed
 from sortilin.sequences.source import fault_types, file_fault, opened
 from sortilin.sequences.table import DELIMITERS, ID_COLUMNS, LABEL_COLUMNS, SEQUENCE_COLUMNS, SPLIT_COLUMNS
 from sortilin.vectors._columns import numbered, sequence_keys
-from sortilin.vectors._sources import Rows
+from sortilin.vectors._sources import Beside, Rows, Source
 
 _TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".fasta", ".fa", ".faa")
 _JOINTS = "_-."
@@ -30,21 +31,18 @@ _JOINTS = "_-."
 class _Layout:
     delimiter: str
     has_header: bool
+    n_cells: int
     ids: int | None
     sequences: int | None
     vector: tuple[int, ...]
 
 
-def open_delimited(path: Path, *, table: Path | None) -> Rows:
-    """The rows of a file.
-
-    Args:
-        path: A CSV or TSV file, compressed or not.
-        table: The table that its rows stand beside, if they have neither ids nor sequences.
+def open_delimited(path: Path) -> Rows:
+    """The rows of a CSV or TSV file, compressed or not.
 
     Raises:
         FormatError: A cell is no number, rows are of unlike length, or it has no columns of numbers.
-        InputError: A file cannot be opened.
+        InputError: It cannot be opened.
     """
     shown = escape_controls(str(path))
     with opened(path, shown) as stream:
@@ -53,30 +51,38 @@ def open_delimited(path: Path, *, table: Path | None) -> Rows:
         except fault_types() as error:
             raise file_fault(shown, error, 0) from error
     keys = None if layout.sequences is None else sequence_keys(sequences)
-    rows = Rows(path, matrix, ids=None if layout.ids is None else ids, digests=keys)
-    return beside(rows, table) if rows.in_order else rows
+    return Rows(path, matrix, ids=None if layout.ids is None else ids, digests=keys)
 
 
-def beside(rows: Rows, table: Path | None) -> Rows:
-    """Rows without names, named by the sequences and ids of the table that they stand beside.
+def beside(source: Source, table: Path | None) -> Source:
+    """Vectors in the order of a table, named by its sequences and ids; others are left as they are.
+
+    Args:
+        source: The vectors.
+        table: The table; without one the file of the same folder whose name begins theirs, if there is one.
 
     Raises:
+        InputError: There is no such table.
         FormatError: The table has another number of rows.
     """
-    table = table or _table_beside(rows.path)
+    if not source.in_order:
+        if table is not None and not table.exists():
+            raise InputError(f"{table}: there is no such file")
+        return source
+    table = table or _table_beside(source.path)
     if table is None:
-        return rows
+        return source
     with parsed(table, None) as (_, entries):
         ids, sequences = [], []
         for entry in entries:
             ids.append(entry.id or "")
             sequences.append(entry.raw)
-    if len(ids) != len(rows.matrix):
+    if len(ids) != len(source.names):
         raise FormatError(
-            f"{rows.path} has {len(rows.matrix):,} rows, and {table} {len(ids):,} sequences; "
+            f"{source.path} has {len(source.names):,} rows, and {table} {len(ids):,} sequences; "
             "they must be the same ones in the same order"
         )
-    return Rows(rows.path, rows.matrix, ids=ids if any(ids) else None, digests=sequence_keys(sequences))
+    return Beside(source, ids=ids if any(ids) else None, digests=sequence_keys(sequences))
 
 
 def _table_beside(path: Path) -> Path | None:
@@ -99,8 +105,8 @@ def _read(stream: io.BufferedReader, path: Path) -> tuple[_Layout, list[str], li
         second = text.readline()
         layout = _layout(first, second, path)
         ids, sequences, rows = [], [], []
-        lines = _rows([first, second] if not layout.has_header else [second], text, layout.delimiter)
-        for number, cells in enumerate(lines, 2 if layout.has_header else 1):
+        head = [second] if layout.has_header else [first, second]
+        for number, cells in _rows(head, text, layout.delimiter, 2 if layout.has_header else 1):
             rows.append(_numbers(cells, layout, path, number))
             ids.append(cells[layout.ids].strip() if layout.ids is not None else "")
             sequences.append(cells[layout.sequences].strip() if layout.sequences is not None else "")
@@ -109,24 +115,26 @@ def _read(stream: io.BufferedReader, path: Path) -> tuple[_Layout, list[str], li
     return layout, ids, sequences, np.stack(rows)
 
 
-def _rows(first: Sequence[str], text: io.TextIOWrapper, delimiter: str) -> Iterator[list[str]]:
-    def lines() -> Iterator[str]:
-        yield from first
-        yield from text
-
-    return (row for row in csv.reader(lines(), delimiter=delimiter, strict=True) if any(map(str.strip, row)))
+def _rows(
+    head: Sequence[str], text: io.TextIOWrapper, delimiter: str, first: int
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not empty, each with the number of the line that it begins in."""
+    reader = csv.reader(chain(head, text), delimiter=delimiter, strict=True)
+    number = first
+    for row in reader:
+        if any(map(str.strip, row)):
+            yield number, row
+        number = first + reader.line_num
 
 
 def _numbers(cells: list[str], layout: _Layout, path: Path, number: int) -> NDArray[np.float32]:
+    if len(cells) != layout.n_cells:
+        raise FormatError(f"{path}, line {number} has {len(cells)} cells; expected {layout.n_cells}")
     try:
         # An empty cell is a missing number, which is told when it is asked for.
         values = [float(cells[at].strip() or "nan") for at in layout.vector]
-    except IndexError:
-        raise FormatError(
-            f"{path}, row {number} has {len(cells)} cells; expected {max(layout.vector) + 1} or more"
-        ) from None
     except ValueError as error:
-        raise FormatError(f"{path}, row {number}: {escape_controls(str(error))}") from None
+        raise FormatError(f"{path}, line {number}: {escape_controls(str(error))}") from None
     with np.errstate(over="ignore"):
         return np.array(values, np.float64).astype(np.float32)
 
@@ -135,9 +143,8 @@ def _layout(first: str, second: str, path: Path) -> _Layout:
     delimiter = max(DELIMITERS, key=first.count)
     header = next(csv.reader([first], delimiter=delimiter), [])
     if _are_numbers(header) and not _count_through(header):
-        return _Layout(
-            delimiter, has_header=False, ids=None, sequences=None, vector=tuple(range(len(header)))
-        )
+        vector = list(range(len(header)))
+        return _Layout(delimiter, False, len(header), ids=None, sequences=None, vector=tuple(vector))
     names = [cell.strip().lower().replace(" ", "_").replace("-", "_") for cell in header]
     ids, sequences = _place(names, ID_COLUMNS), _place(names, SEQUENCE_COLUMNS)
     vector = [header.index(column) for column in numbered(header, path)]
@@ -146,7 +153,7 @@ def _layout(first: str, second: str, path: Path) -> _Layout:
     if not vector:
         what = "a table of sequences" if sequences is not None else "no table of vectors"
         raise FormatError(f"{path} is {what}: it has no columns of numbers ('0', '1', ...)")
-    return _Layout(delimiter, has_header=True, ids=ids, sequences=sequences, vector=tuple(vector))
+    return _Layout(delimiter, True, len(header), ids=ids, sequences=sequences, vector=tuple(vector))
 
 
 def _place(names: Sequence[str], wanted: Sequence[str]) -> int | None:

@@ -43,6 +43,10 @@ class Maps:
             self._kept.popitem(last=False)
         return content
 
+    def release(self) -> None:
+        """Keep no part in memory that nobody has a view of."""
+        self._kept.clear()
+
     def lend(self, part: Part, view: NDArray[np.float32]) -> NDArray[np.float32]:
         """The view itself, or a copy where too many parts have views in use."""
         if part.path in self._lent:

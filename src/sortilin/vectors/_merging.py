@@ -73,7 +73,7 @@ def plan(parts: Sequence[Part]) -> list[Group]:
 
 
 def merge(group: Group) -> None:
-    """Write one part of a group's rows; the parts themselves are left.
+    """Write one part of a group's rows, as old as the newest of the parts, which themselves are left.
 
     Raises:
         FileNotFoundError: A part was removed.
@@ -89,7 +89,8 @@ def merge(group: Group) -> None:
         for length in part.lengths()[kept].tolist()
     ]
     kind, folder = group.parts[0].kind, group.parts[0].path.parent
-    write_part(folder, kind, keys, lengths, _vectors(group))
+    newest_ns = max(part.path.stat().st_mtime_ns for part in group.parts)
+    write_part(folder, kind, keys, lengths, _vectors(group), modified_ns=newest_ns)
 
 
 def _vectors(group: Group) -> Iterator[NDArray[np.float32]]:

@@ -15,6 +15,7 @@ import json
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -29,6 +30,8 @@ from sortilin.vectors.kind import key_of
 
 VECTORS, OFFSETS, IDS, KEYS, DESCRIPTION = "vectors", "offsets", "ids", "sequence_sha256", "description"
 _LOCAL_HEADER_BYTES = 30
+# What zipfile and NumPy raise for damaged files; a changed flag says "encrypted" (RuntimeError).
+_FAULTS = (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def open_npz(path: Path) -> Source:
@@ -40,8 +43,13 @@ def open_npz(path: Path) -> Source:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-        return _Matrix(path) if {VECTORS, IDS, KEYS} <= set(names) else _Named(path, names)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            is_matrix = {VECTORS, IDS, KEYS} <= set(names)
+            # Once, from end to end: what is mapped later does not pass through zipfile's own check.
+            changed = archive.testzip() if is_matrix else None
+        if changed is not None:
+            raise ValueError(f"the CRC-32 of {changed} is not the one that was written")
+        return _Matrix(path) if is_matrix else _Named(path, names)
+    except _FAULTS as error:
         raise FormatError(f"{path} cannot be read as npz: {error}; is it damaged or cut short?") from None
 
 
@@ -55,7 +63,7 @@ class _Named(Source):
     def read(self, at: int) -> NDArray[Any]:
         try:
             return np.asarray(self._arrays[self.names[at]])
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except _FAULTS as error:
             raise FormatError(f"array '{self.names[at]}' cannot be read: {error}") from None
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import shlex
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ class DamagedPartError(StoreError):
 
     def __init__(self, path: Path, fault: str) -> None:
         self.path, self.fault = path, fault
-        store = path.parent.parent
+        store = shlex.quote(str(path.parent.parent))
         super().__init__(
             f"{path} is damaged: {fault}; `sortilin store prune --damaged --store {store}` removes it, "
             "and its vectors are computed again when they are asked for"

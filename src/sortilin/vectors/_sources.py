@@ -102,6 +102,35 @@ class Rows(Source):
         return np.asarray(self.matrix[at])
 
 
+class Beside(Source):
+    """Vectors without names, with the ids and sequences of the table that they stand beside."""
+
+    def __init__(self, source: Source, *, ids: Sequence[str] | None, digests: Sequence[str]) -> None:
+        super().__init__(source.path, ids or digests)
+        self.description = source.description
+        self._source, self._ids, self._digests = source, ids, digests
+
+    def digests(self) -> Mapping[str, int]:
+        """The keys of the table's sequences; the first row of each counts."""
+        return first_places(self._digests)
+
+    def called(self) -> Iterator[tuple[int, Iterable[str]]]:
+        """The table's ids, where it has any."""
+        return ((at, (name,)) for at, name in enumerate(self._ids or ()))
+
+    def is_of_a_sequence(self, at: int) -> bool:
+        """Whether the table's sequence is one."""
+        return bool(self._digests[at])
+
+    def read(self, at: int) -> NDArray[Any]:
+        """As the file has them."""
+        return self._source.read(at)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._source.close()
+
+
 def first_places(digests: Iterable[str]) -> dict[str, int]:
     """Digest → its first place; "" stands for none."""
     places: dict[str, int] = {}

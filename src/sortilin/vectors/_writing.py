@@ -37,6 +37,8 @@ def write_part(
     keys: NDArray[np.uint8],
     lengths: Sequence[int],
     vectors: Iterable[NDArray[np.float32]],
+    *,
+    modified_ns: int | None = None,
 ) -> Path:
     """Write a part and give its name, which sorts behind the parts that are there.
 
@@ -46,6 +48,7 @@ def write_part(
         keys: (n, 32), distinct; n >= 1.
         lengths: Rows of the matrix a sequence: 1, or its residues.
         vectors: One array a sequence, in the order of the keys; drawn one by one.
+        modified_ns: When its vectors were added, if they stood in other parts before.
 
     Raises:
         OutputError: It cannot be written; nothing of it is left.
@@ -57,6 +60,8 @@ def write_part(
             os.fsync(stream.fileno())
             if os.name != "posix":
                 stream.close()  # an open file cannot be renamed there
+            if modified_ns is not None:
+                os.utime(partial, ns=(modified_ns, modified_ns))
             path = folder / partial.name.removeprefix(".").removesuffix(PARTIAL)
             partial.replace(path)
         _sync(folder)
@@ -134,14 +139,27 @@ def _is_held(lock: FileLock, stream: BinaryIO) -> bool:
         is_ours = lock.try_acquire()
     except OSError:
         return True  # a file system without locks: leftovers are told by their age
-    return is_ours and lock.path.stat().st_ino == os.fstat(stream.fileno()).st_ino
+    try:
+        return is_ours and lock.path.stat().st_ino == os.fstat(stream.fileno()).st_ino
+    except FileNotFoundError:
+        return False
 
 
-def is_left_over(partial: Path, *, oldest_s: float) -> bool:
-    """Whether nobody is writing a partial file any more.
+@contextmanager
+def left_over(partial: Path, *, oldest_s: float) -> Iterator[bool]:
+    """Whether nobody is writing a partial file any more; as long as this is held, nobody begins to.
 
     Where the file system has no locks, a file that was written to within `oldest_s` seconds is in use.
     """
+    lock = FileLock(partial)
+    try:
+        yield _is_left_over(lock, oldest_s)
+    finally:
+        lock.release()
+
+
+def _is_left_over(lock: FileLock, oldest_s: float) -> bool:
+    partial = lock.path
     try:
         listed = partial.stat()
     except FileNotFoundError:
@@ -149,16 +167,15 @@ def is_left_over(partial: Path, *, oldest_s: float) -> bool:
     is_old = time.time() - listed.st_mtime > oldest_s
     if os.name != "posix":
         return is_old
-    lock = FileLock(partial)
     try:
         is_free = lock.try_acquire()
         if partial.stat().st_ino == listed.st_ino:
             return is_free
         partial.unlink()  # it was renamed meanwhile, and locking made an empty one of its name
+    except FileNotFoundError:
+        return False
     except OSError:
         return is_old
-    finally:
-        lock.release()
     return False
 
 

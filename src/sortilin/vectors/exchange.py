@@ -92,17 +92,23 @@ def open_vectors(
 
     Args:
         path: The file, or a folder of .pt files.
-        table: The table or FASTA file that the rows of a matrix without ids stand beside; without one the
+        table: The table or FASTA file that rows without ids or sequences stand beside; without one the
             file of the same folder whose name begins that of the matrix.
         layer: The layer, for files that hold several; -1 is the last of them.
         per_residue: Whether vectors of residues, (L, D), are meant, rather than one a sequence.
 
     Raises:
-        InputError: There is no such file, or it cannot be read.
-        FormatError: It is of no known format, or damaged.
+        InputError: There is no such file or table, or it cannot be read.
+        FormatError: It is of no known format, damaged, or its rows do not fit the table.
     """
     path, table = Path(path), None if table is None else Path(table)
-    return VectorFile(_open(path, table, layer, per_residue=per_residue), per_residue=per_residue)
+    source = _open(path, layer, per_residue=per_residue)
+    try:
+        source = beside(source, table)
+    except BaseException:
+        source.close()
+        raise
+    return VectorFile(source, per_residue=per_residue)
 
 
 def read_vectors(
@@ -116,14 +122,14 @@ def read_vectors(
     """The vectors that a file has for records; see `open_vectors` and `VectorFile.match`.
 
     Raises:
-        InputError: There is no such file, or it cannot be read.
+        InputError: There is no such file or table, or it cannot be read.
         FormatError: It is of no known format, damaged, or its rows do not fit the records or the table.
     """
     with open_vectors(path, table=table, layer=layer, per_residue=per_residue) as vectors:
         return vectors.match(records)
 
 
-def _open(path: Path, table: Path | None, layer: int | None, *, per_residue: bool) -> Source:
+def _open(path: Path, layer: int | None, *, per_residue: bool) -> Source:
     if path.is_dir():
         return _open_folder(path, layer, per_residue=per_residue)
     first = _first_bytes(path)
@@ -133,11 +139,11 @@ def _open(path: Path, table: Path | None, layer: int | None, *, per_residue: boo
     if path.suffix == TENSORS:
         return FairEsmSource(path, layer=layer, per_residue=per_residue)
     if first.startswith(NPY):
-        return beside(open_npy(path), table)
+        return open_npy(path)
     if first.startswith(ZIP) and _holds_arrays(path):
         return open_npz(path)
     if looks_delimited(path):
-        return open_delimited(path, table=table)
+        return open_delimited(path)
     raise FormatError(f"{path} is no file of vectors that is known; read are {READ}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from sortilin.errors import OutputError, StoreError, UnknownNameError
 from sortilin.files import LOCK, locked
 from sortilin.vectors import _merging
 from sortilin.vectors._part import DamagedPartError, Part
-from sortilin.vectors._writing import PARTIAL, is_left_over
+from sortilin.vectors._writing import PARTIAL, left_over
 from sortilin.vectors.shelf import part_names
 from sortilin.vectors.store import KIND, Store, read_kind, write_kind
 from sortilin.vectors.upkeep import damaged as damaged_parts
@@ -89,14 +89,15 @@ def _chosen(store: Store, kind: str | None, older_than_days: float | None) -> li
 def _shelf(folder: Path, dry_run: bool) -> Iterator[Change]:
     parts = [folder / name for name in part_names(folder)]
     described = [folder / KIND] if (folder / KIND).is_file() else []
+    reason = "the whole shelf goes"
+    yield from _left_over(folder, reason, dry_run)
     # The description last: until then it is a shelf with fewer parts.
-    for path in [*(path for path, _ in _left_over(folder)), *parts, *described]:
-        yield _removed(path, "the whole shelf goes", dry_run)
+    for path in [*parts, *described]:
+        yield _removed(path, reason, dry_run)
 
 
 def _tidy(folder: Path, damaged: bool, dry_run: bool) -> Iterator[Change]:
-    for path, reason in _left_over(folder):
-        yield _removed(path, reason, dry_run)
+    yield from _left_over(folder, "left by a killed writer", dry_run)
     faults = damaged_parts(folder) if damaged else headers(folder)[1]
     for fault in faults:
         if damaged and not fault.is_misplaced:
@@ -134,13 +135,22 @@ def _describe(folder: Path, parts: list[Part]) -> Iterator[Change]:
             yield _removed(folder / KIND, "damaged, and there are no parts to write it again from", False)
 
 
-def _left_over(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Partial files that nobody is writing any more."""
+def _left_over(folder: Path, reason: str, dry_run: bool) -> Iterator[Change]:
+    """Remove the partial files that nobody is writing any more, each while its lock is held."""
     for path in sorted(folder.glob(f".*{PARTIAL}*")):
-        is_part = path.name.endswith(PARTIAL)
-        is_free = is_left_over(path, oldest_s=_OLDEST_S) if is_part else _age_s(path) > _OLDEST_S
-        if is_free:
-            yield path, "left by a killed writer"
+        with _free(path) as is_free:
+            change = _removed(path, reason, dry_run) if is_free else None
+        if change is not None:
+            yield change
+
+
+@contextmanager
+def _free(path: Path) -> Iterator[bool]:
+    if path.name.endswith(PARTIAL):
+        with left_over(path, oldest_s=_OLDEST_S) as is_free:
+            yield is_free
+    else:
+        yield _age_s(path) > _OLDEST_S
 
 
 def _removed(path: Path, reason: str, dry_run: bool) -> Change:

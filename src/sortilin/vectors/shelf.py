@@ -97,6 +97,11 @@ class Shelf:
             asked = packed(keys)
             return self._again_if_moved(lambda: self._get(keys, asked))
 
+    def release(self) -> None:
+        """Give back the memory of mapped files that no view is in use of; a stream is done with them."""
+        with self._lock:
+            self._maps.release()
+
     def parts(self) -> list[Part]:
         """The parts that are there, in the order in which they count.
 

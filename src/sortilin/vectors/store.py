@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -149,7 +150,8 @@ def read_kind(folder: Path) -> VectorKind:
 
 
 def _mend(folder: Path) -> str:
-    return f"`sortilin store prune --damaged --store {folder.parent}` writes it again from the parts"
+    store = shlex.quote(str(folder.parent))
+    return f"`sortilin store prune --damaged --store {store}` writes it again from the parts"
 
 
 def _check_version(path: Path, described: object, expected: str) -> None:
