@@ -94,7 +94,7 @@ def load(
 class Predictor:
     """A trained model, ready to predict.
 
-    A sequence gets the same bits in any company; from a network, the same to rounding.
+    A sequence gets the same bits in any company; from a network or a head, the same to rounding.
 
     Attributes:
         name: The name or path that it was loaded by.
