@@ -330,7 +330,11 @@ def test_dna_is_refused(run: Terminal) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_in_the_middle_leaves_nothing(number: signal.Signals, code: int, tmp_path: Path) -> None:
-    command = [*COMMAND, "predict", "-", "-m", "anticancer", "-o", str(tmp_path / "out.tsv")]
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and children inherit that.
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    python, option, code_text = COMMAND
+    command = [python, option, heeds + code_text]
+    command += ["predict", "-", "-m", "anticancer", "-o", str(tmp_path / "out.tsv")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         process.stdin.write(">a\nGLFDIIKKIAESF\n>b\nMK")  # and more to come
