@@ -18,7 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 import tiny
-from sortilin import language_models, registry
+from sortilin import device, language_models, registry
 from sortilin.embedding import EmbeddingConfig, _graphs, engines
 from sortilin.embedding.engines import Engine
 from sortilin.errors import ConfigError, MissingDependencyError, OutputError
@@ -213,7 +213,7 @@ def test_several_threads_at_a_time(name: str) -> None:
 
 def pretend(monkeypatch: pytest.MonkeyPatch, *installed: str, has_gpu: bool = False) -> None:
     monkeypatch.setattr(engines, "_is_installed", lambda package: package in installed)
-    monkeypatch.setattr(engines, "has_gpu", lambda: has_gpu)
+    monkeypatch.setattr(device, "has_gpu", lambda: has_gpu)
 
 
 def test_auto_takes_the_fastest_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

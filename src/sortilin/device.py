@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
 AUTO = "auto"
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+_DEVICE_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""There on Linux with a GPU of Nvidia or AMD, or inside Windows; without them torch need not be asked."""
 _ACCELERATE_NAMES = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
 
@@ -46,6 +49,13 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def has_gpu() -> bool:
+    """Whether torch has a GPU; torch is not even imported where there cannot be one."""
+    if sys.platform == "linux" and not any(Path(name).exists() for name in _DEVICE_FILES):
+        return False
+    return _accelerator() is not None
 
 
 def describe() -> dict[str, Any]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, cast
 
-from sortilin.embedding.engines import BFLOAT16, TORCH, BoolArray, FloatArray, IntArray, has_gpu
+from sortilin import device
+from sortilin.embedding.engines import BFLOAT16, TORCH, BoolArray, FloatArray, IntArray
 from sortilin.language_models import LoadedModel
 
 
@@ -32,7 +33,7 @@ class TorchEngine:
 
         self.vocabulary = model.vocabulary
         self._model, self._layer, self._precision = model, layer, precision
-        self._device = "cuda" if has_gpu() else "cpu"
+        self._device = "cuda" if device.has_gpu() else "cpu"
         self.pads = self._device != "cpu"
         model.module.to(self._device)
         if threads is not None and not self.pads:

@@ -6,10 +6,8 @@ Axis letters: B batch, T tokens, D width.
 from __future__ import annotations
 
 import importlib.util
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -26,9 +24,6 @@ BoolArray = NDArray[np.bool_]
 
 AUTO, TORCH, OPENVINO, ONNXRUNTIME = "auto", "torch", "openvino", "onnxruntime"
 BFLOAT16 = "bfloat16"
-
-_DEVICE_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-"""There on Linux with a GPU of Nvidia or AMD, or inside Windows; without them torch need not be asked."""
 
 
 class Engine(Protocol):
@@ -119,7 +114,7 @@ def choose(name: str, precision: str) -> str:
 
 
 def _best(precision: str) -> str:
-    if has_gpu():
+    if device.has_gpu():
         return TORCH
     usable = (OPENVINO, TORCH) if precision == BFLOAT16 else (OPENVINO, ONNXRUNTIME, TORCH)
     return next((name for name in usable if _is_installed(name)), TORCH)
@@ -127,13 +122,6 @@ def _best(precision: str) -> str:
 
 def _is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
-
-
-def has_gpu() -> bool:
-    """Whether torch has a GPU; it is not even imported where there cannot be one."""
-    if sys.platform == "linux" and not any(Path(name).exists() for name in _DEVICE_FILES):
-        return False
-    return _is_installed(TORCH) and device.describe()["accelerator"] is not None
 
 
 def make(

@@ -293,7 +293,8 @@ class _Run:
     def _summary(self, record: Mapping[str, float]) -> str:
         metric = f"valid_{self.config.metric}"
         extra = "" if self.config.metric == LOSS else f", {self.config.metric} {record[metric]:.3f}"
-        return f"loss {record['train_loss']:.3f}, validation loss {record['valid_loss']:.3f}{extra}"
+        watched = "loss without dropout" if self.job.keeps_last else "validation loss"
+        return f"loss {record['train_loss']:.3f}, {watched} {record['valid_loss']:.3f}{extra}"
 
     # --- on disk
 
