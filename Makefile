@@ -41,8 +41,8 @@ format: $(VENV)/.dev ## format the code
 docs: $(VENV)/.dev ## write the generated parts of docs/ again
 	$(BIN)/python scripts/generate_docs.py
 
-bench: $(VENV)/.dev ## all benchmarks; takes a while
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+bench: $(VENV)/.dev ## all benchmarks; takes hours
+	@PATH="$(abspath $(BIN)):$$PATH" scripts/bench
 
 constraints: $(VENV)/.dev ## pin what is installed now
 	$(BIN)/python scripts/pin_constraints.py

@@ -73,7 +73,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert found.card == "# Card é\n"
     assert {key: found.description[key] for key in DESCRIBED} == DESCRIBED
     assert found.description["format"] == "sortilin-model"
-    assert found.description["format_version"] == 3
+    assert found.description["format_version"] == 4
     assert set(found.description["files"]) == FILES
     for name, array in ARRAYS.items():
         assert found.array(name).dtype == array.dtype
@@ -136,14 +136,14 @@ def test_description_of_something_else_is_foreign(folder: Path, content: str) ->
 
 
 def test_newer_version_says_who_wrote_it_and_the_remedy(folder: Path) -> None:
-    described_as(folder, lambda d: d.update(format_version=4, sortilin_version="9.1"))
+    described_as(folder, lambda d: d.update(format_version=5, sortilin_version="9.1"))
     assert fault_of(folder) == (
-        f"{folder / 'model.json'} has format version 4, written by sortilin 9.1; "
-        "this one reads up to 3: pip install --upgrade sortilin"
+        f"{folder / 'model.json'} has format version 5, written by sortilin 9.1; "
+        "this one reads up to 4: pip install --upgrade sortilin"
     )
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_this_and_the_older_version_are_read(folder: Path, version: int) -> None:
     described_as(folder, partial(dict.update, format_version=version))
     assert artifact.read(folder).description["format_version"] == version
@@ -167,7 +167,97 @@ def test_model_may_take_tokens_in_place_of_features(folder: Path, policy: dict[s
 )
 def test_model_takes_features_or_tokens(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     described_as(folder, change)
-    assert fault_of(folder) == f"{folder / 'model.json'} is damaged: it needs features or tokens"
+    assert fault_of(folder) == f"{folder / 'model.json'} is damaged: it needs features, tokens or residues"
+
+
+LANGUAGE_MODEL = {
+    "mode": "frozen",
+    "backbone": "esm2_t6",
+    "layer": -1,
+    "name": "esm2_t6",
+    "hub_id": "facebook/esm2_t6_8M_UR50D",
+    "revision": "c731040fcd8d73dceaa04b0a8e6329b345b0f5df",
+    "width": 320,
+}
+
+
+def of_residues(described: dict[str, Any]) -> None:
+    described.pop("features")
+    described.update(residues=TOKENS, language_model=LANGUAGE_MODEL)
+
+
+def test_model_may_take_residue_vectors(folder: Path) -> None:
+    described_as(folder, of_residues)
+    assert artifact.read(folder).description["language_model"] == LANGUAGE_MODEL
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda d: d.pop("language_model"), "residues are of a language model, and it names none"),
+        (lambda d: d.update(tokens=TOKENS), "residues stand alone, and it has features or tokens as well"),
+        (
+            lambda d: d.update(language_model={**LANGUAGE_MODEL, "mode": "half"}),
+            "language_model.mode: Input should be 'frozen', 'full' or 'lora'",
+        ),
+    ],
+)
+def test_model_of_residue_vectors_says_of_which(
+    folder: Path, change: Callable[[dict[str, Any]], Any], fault: str
+) -> None:
+    described_as(folder, of_residues)
+    described_as(folder, change)
+    assert fault_of(folder) == f"{folder / 'model.json'} is damaged: {fault}"
+
+
+# --- files in sub-folders
+
+
+def put_two(folder: Path) -> None:
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"\x00" * 100)
+
+
+def test_files_of_sub_folders_are_written_and_checked(tmp_path: Path) -> None:
+    folder = write(tmp_path / "model", folders={"backbone": put_two}).path
+    names = {"backbone/config.json", "backbone/model.safetensors"}
+    assert set(artifact.read(folder).description["files"]) == FILES | names
+    assert listing(folder / "backbone") == ["config.json", "model.safetensors"]
+    weights = folder / "backbone" / "model.safetensors"
+    weights.write_bytes(b"\x00" * 99 + b"\x01")
+    assert fault_of(folder).startswith(f"{weights} is damaged: its SHA-256 is ")
+    weights.unlink()
+    assert fault_of(folder) == f"the model folder {folder} is damaged: backbone/model.safetensors is missing"
+
+
+def test_checksum_covers_sub_folders(tmp_path: Path) -> None:
+    def other(folder: Path) -> None:
+        put_two(folder)
+        (folder / "config.json").write_text("[]")
+
+    found = [
+        write(tmp_path / str(n), folders={"backbone": fill})
+        for n, fill in enumerate((put_two, put_two, other))
+    ]
+    assert found[0].checksum == found[1].checksum != found[2].checksum
+
+
+def test_sub_folder_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    def refuse(folder: Path) -> None:
+        put_two(folder)
+        raise OSError(28, "No space left on device")
+
+    old = write(tmp_path / "model")
+    with pytest.raises(OutputError, match="No space left on device"):
+        write(tmp_path / "model", folders={"backbone": refuse})
+    assert listing(tmp_path) == ["model"]
+    assert artifact.read(tmp_path / "model") == old
+
+
+def test_older_folder_goes_with_its_sub_folders(tmp_path: Path) -> None:
+    write(tmp_path / "model", folders={"backbone": put_two})
+    write(tmp_path / "model", folders={"adapter": put_two})
+    assert set(listing(tmp_path / "model")) == FILES | {"model.json", "adapter"}
 
 
 def test_model_may_take_features_neighbours_and_tokens(folder: Path) -> None:
@@ -258,7 +348,20 @@ def test_changed_byte_is_found_and_both_checksums_are_shown(folder: Path, name: 
 
 
 @pytest.mark.parametrize(
-    "name", ["../outside", "/etc/hostname", "./model.onnx", "sub/../model.onnx", "..", ".", "", "a\0b"]
+    "name",
+    [
+        "../outside",
+        "/etc/hostname",
+        "./model.onnx",
+        "sub/../model.onnx",
+        "..",
+        ".",
+        "",
+        "a\0b",
+        "sub//x",
+        "C:x",
+        "sub\\x",
+    ],
 )
 def test_file_outside_of_the_folder_is_never_read(folder: Path, name: str) -> None:
     (folder.parent / "outside").write_text("secret")

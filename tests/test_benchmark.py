@@ -206,16 +206,16 @@ import json
 
 values, out, n = json.loads(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 sys.modules["sortilin.benchmark.run"].report.write = lambda results, out: []
-replace, written = files.replace, 0
+replace, written = files.replace_with, 0
 
-def counting(path, content):
+def counting(path, write):
     global written
-    replace(path, content)
+    replace(path, write)
     written += 1
     if written == n:
         os.kill(os.getpid(), signal.SIGKILL)
 
-files.replace = counting
+files.replace_with = counting
 benchmark.run(validated(values, "test"), out)
 """
 

@@ -225,7 +225,7 @@ def test_some_options_of_training_leave_the_others_at_those_of_a_head() -> None:
             UnknownNameError,
             (
                 "unknown head 'mpl'; did you mean 'mlp'? choose from: "
-                "cnn_lstm, light_attention, linear, lstm, mlp"
+                "cnn_attention, cnn_lstm, light_attention, linear, lstm, mlp"
             ),
         ),
         (

@@ -315,7 +315,7 @@ def test_fit_goes_on_in_its_workspace_and_refuses_that_of_another(tmp_path: Path
             UnknownNameError,
             (
                 "unknown head 'lsmt'; did you mean 'lstm'? choose from: "
-                "cnn_lstm, light_attention, linear, lstm, mlp"
+                "cnn_attention, cnn_lstm, light_attention, linear, lstm, mlp"
             ),
         ),
         (
@@ -534,7 +534,7 @@ def test_calibration_is_fitted_on_the_rows_set_aside(served: Served) -> None:
 
 def test_description_records_what_is_read(served: Served) -> None:
     described = served.folder.description
-    assert described["format_version"] == 3
+    assert described["format_version"] == 4
     assert described["tokens"] == {"max_residues": 40, "keep_last": 10}
     assert "features" not in described
     assert described["classifier"]["name"] == "neural"
@@ -585,8 +585,8 @@ def test_model_without_attention_says_so() -> None:
     with pytest.raises(ConfigError) as caught:
         sortilin.load("anticancer").attention(["MKV"])
     assert str(caught.value) == (
-        "model 'anticancer' has no attention; networks with pooling: attention have "
-        "(attention-lstm, cnn-bilstm-attention)"
+        "model 'anticancer' has no attention; networks with pooling: attention or self_attention have "
+        "(attention-lstm, cnn-bilstm-attention, cnn-attention)"
     )
 
 

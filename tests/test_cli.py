@@ -231,6 +231,7 @@ def test_meta_says_where_the_table_came_from(tmp_path: Path, run: Terminal, faul
     assert meta["details"]["on_error"] == "skip"
     assert [skipped["id"] for skipped in meta["details"]["skipped"]] == ["b", "c"]
     assert meta["details"]["limits"]
+    assert "vectors" not in meta["details"]
     assert meta["output"]["name"] == "out.tsv"
     assert meta["output"]["bytes"] == out.stat().st_size
 

@@ -389,6 +389,30 @@ def test_failures_are_told_one_by_one_if_asked(fake: FakeEngine) -> None:
     assert told == ["p0", "p2"]
 
 
+@pytest.mark.parametrize("pooling", ["mean", "none"])
+def test_half_precision_is_the_rounded_vector_with_and_without_a_store(tmp_path: Path, pooling: str) -> None:
+    single = embedder_of(pooling=pooling).embed(SEQUENCES)
+    store = Store(tmp_path)
+    options: dict[str, Any] = {"pooling": pooling, "store_dtype": "float16"}
+    filled = embedder_of(store=store, **options)
+    found = [embedder_of(**options).embed(SEQUENCES), filled.embed(SEQUENCES), filled.embed(SEQUENCES)]
+    streamed = [vector for _, vector in embedder_of(**options).embed_stream(records_of(SEQUENCES))]
+    for vectors in (*found, streamed):
+        for vector, other in zip(vectors, single, strict=True):
+            assert vector.dtype == np.float16
+            np.testing.assert_array_equal(vector, other.astype(np.float16))
+    assert filled.report.n_computed == len(set(SEQUENCES))
+    embedder_of(store=store, pooling=pooling).embed(["MKV"])
+    assert {kind.dtype for kind in store.kinds()} == {"float16", "float32"}
+
+
+def test_values_beyond_half_precision_are_no_vector(fake: FakeEngine) -> None:
+    fake.value = 1e5
+    assert np.isfinite(embedder_of().embed(["MKV"])[0]).all()
+    with pytest.raises(NotEmbeddedError, match="beyond the range of float16; leave out --half"):
+        embedder_of(store_dtype="float16").embed(["MKV"])
+
+
 def test_values_that_are_not_finite_are_no_vector(fake: FakeEngine, tmp_path: Path) -> None:
     fake.value = np.nan
     with pytest.raises(NotEmbeddedError, match="not finite"):

@@ -67,6 +67,23 @@ def test_file_of_vectors_by_its_ending(
         assert len(opened.description["revision"]) == 40
 
 
+@pytest.mark.parametrize("store", [(), ("--no-store",)])
+def test_half_precision_in_the_store_and_in_the_file(
+    run: Terminal, hub: Hub, fasta: Path, tmp_path: Path, store: tuple[str, ...]
+) -> None:
+    hub.publish("esm2_t6")
+    out = tmp_path / "out.npz"
+    for _ in range(2):
+        assert run("embed", fasta, "-o", out, "--half", *store, *ENGINE).code == 0
+        with np.load(out) as arrays:
+            assert arrays["vectors"].dtype == np.float16
+            np.testing.assert_array_equal(arrays["vectors"], np.stack(expected()).astype(np.float16))
+    with open_vectors(out) as opened:
+        assert (opened.description["dtype"], opened.description["precision"]) == ("float16", "float32")
+    if not store:
+        assert [kind.dtype for kind in Store(tmp_path / "store").kinds()] == ["float16"]
+
+
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
 def test_engines_give_the_same(run: Terminal, hub: Hub, fasta: Path, tmp_path: Path, engine: str) -> None:
     pytest.importorskip(engine)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,8 +21,9 @@ from numpy.typing import NDArray
 import tiny
 from sortilin import device, language_models, registry
 from sortilin.embedding import EmbeddingConfig, _graphs, engines
+from sortilin.embedding._weights import MappedWeights
 from sortilin.embedding.engines import Engine
-from sortilin.errors import ConfigError, MissingDependencyError, OutputError
+from sortilin.errors import BackboneError, ConfigError, MissingDependencyError, OutputError
 from sortilin.language_models import LoadedModel
 
 torch = pytest.importorskip("torch")
@@ -206,6 +208,96 @@ def test_several_threads_at_a_time(name: str) -> None:
     for states in found.values():
         for sequence, state in zip(SEQUENCES, states, strict=True):
             assert_same(state, reference(model, sequence))
+
+
+# Memory
+
+
+def resident_bytes(mapped: Path) -> int:
+    """Bytes of a mapped file that stand in this process's memory."""
+    if not Path("/proc/self/smaps").exists():
+        pytest.skip("needs /proc/self/smaps")
+    found, is_of_file = [], False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        name, *values = line.split()
+        if not name.endswith(":"):
+            is_of_file = line.endswith(str(mapped))
+        elif name == "Rss:" and is_of_file:
+            found.append(int(values[0]) * 1024)
+    assert found, f"{mapped} is not mapped"
+    return sum(found)
+
+
+def test_weights_that_were_read_are_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "weights.bin"
+    content = np.random.default_rng(1).integers(0, 256, 2**20, dtype=np.uint8)
+    path.write_bytes(content.tobytes())
+    weights = MappedWeights(path)
+    for _ in range(2):  # what was given back is read again
+        assert np.array_equal(weights.bytes, content)
+        assert resident_bytes(path) == len(content)
+        with weights.given_back():
+            assert np.array_equal(weights.bytes, content)
+        assert resident_bytes(path) == 0
+
+
+def test_weights_are_given_back_when_something_fails(tmp_path: Path) -> None:
+    path = tmp_path / "weights.bin"
+    path.write_bytes(bytes(2**20))
+    weights = MappedWeights(path)
+    with suppress(KeyError), weights.given_back():
+        assert not weights.bytes.any()
+        raise KeyError
+    assert resident_bytes(path) == 0
+
+
+def test_openvino_holds_packed_weights_alone(fresh: Path) -> None:
+    model = language_models.from_config("esm2_t6", seed=1)
+    for precision in ("float32", "bfloat16"):
+        try:
+            engine = engine_of("openvino", model, precision=precision)
+        except ConfigError:  # this processor does not compute in it
+            continue
+        (path,) = fresh.glob("*/graph.bin")
+        for sequence in (LONG, SEQUENCES[3]):  # other shapes are computed from what was packed
+            engine.hidden(*model.vocabulary.batch([sequence])[:2])
+            assert resident_bytes(path) < path.stat().st_size / 20  # rows of the embedding
+
+
+def test_damaged_weights_are_named(graph_cache: Path) -> None:
+    pytest.importorskip("openvino")
+    from sortilin.embedding._openvino import OpenVinoEngine
+
+    folder = graph_cache / "empty"
+    folder.mkdir()
+    (folder / "graph.xml").write_text("<net/>")
+    (folder / "graph.bin").touch()
+    graph = _graphs.Graph(folder / "graph.xml", tiny_model("esm2").vocabulary)
+    with pytest.raises(BackboneError, match=r"graph\.xml cannot be compiled; remove its folder: cannot mmap"):
+        OpenVinoEngine(graph, precision="float32", threads=1)
+
+
+CACHED = """
+import json, sys; sys.path.insert(0, {tests!r})
+from dataclasses import replace
+from sortilin import language_models
+from sortilin.embedding import Embedder, EmbeddingConfig
+checkpoint = replace(language_models.checkpoint("esm2_t6"), **{known!r})
+embedder = Embedder(EmbeddingConfig(backbone="esm2_t6", engine="openvino"), checkpoint, None, threads=1)
+vector = embedder.embed(["MKVLAT"])[0]
+print(json.dumps([len(vector), sorted({{"torch", "transformers", "onnxruntime"}} & set(sys.modules))]))
+"""
+
+
+def test_graph_in_the_cache_runs_without_torch() -> None:
+    model = tiny_model("esm2")
+    engine_of("openvino", model)
+    names = ("revision", "width", "n_layers", "n_parameters")
+    known = {name: getattr(model.checkpoint, name) for name in names}
+    code = CACHED.format(tests=str(Path(__file__).parent), known=known)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == [WIDTH, []]
 
 
 # Which one

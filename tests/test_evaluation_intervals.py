@@ -81,6 +81,35 @@ def test_resample_is_measured_as_evaluate_measures_it(table: Table, seed: int) -
 
 
 @relaxed
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 4)), min_size=2, max_size=25),
+    seed=st.integers(0, 9),
+)
+def test_metrics_of_two_classes_are_measured_as_evaluate_measures_them(
+    rows: list[tuple[int, int]], seed: int
+) -> None:
+    y, p = np.array([row[0] for row in rows]), np.array([row[1] / 4 for row in rows])
+    table = np.column_stack((1 - p, p))
+    weights = np.random.default_rng(seed).integers(0, 3, size=(4, len(y))).astype(np.float64)
+    scored = Scored(y, table, 2)
+    found = {name: scored.metric(name, weights) for name in weighted.OF_TWO}
+    for number, counts in enumerate(weights.astype(int)):
+        again = np.repeat(np.arange(len(y)), counts)
+        if len(again):
+            expected = metrics.evaluate(y[again], table[again], ("no", "yes")).metrics
+            assert {name: found[name][number] for name in found} == pytest.approx(
+                {name: expected[name] for name in found}, nan_ok=True, abs=1e-12
+            )
+
+
+@pytest.mark.parametrize("name", ["pr_auc", "sensitivity", "specificity"])
+def test_metric_of_two_classes_is_refused_for_three(name: str) -> None:
+    y = np.array([0, 1, 2])
+    with pytest.raises(ConfigError, match=f"{name} is a metric of two classes; found 3"):
+        bootstrap(y, np.eye(3), ("a", "b", "c"), seed=0, metrics=[name])
+
+
+@relaxed
 @given(table=tables())
 def test_resample_has_the_class_counts_of_the_set(table: Table) -> None:
     y = np.sort(table[0])

@@ -111,6 +111,18 @@ def test_area_under_the_curve_is_that_of_scikit_learn(table: Table) -> None:
 
 
 @relaxed
+@given(rows=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 5)), min_size=1, max_size=30))
+def test_average_precision_is_that_of_scikit_learn(rows: list[tuple[int, int]]) -> None:
+    table = binary([(y, level / 5) for y, level in rows])  # few levels, so that ties are common
+    found = table.evaluation.metrics["pr_auc"]
+    if table.y.any():
+        expected = sklearn_metrics.average_precision_score(table.y, table.probabilities[:, 1])
+        assert found == pytest.approx(expected)
+    else:
+        assert math.isnan(found)
+
+
+@relaxed
 @any_table
 def test_losses_are_those_of_scikit_learn_and_of_a_plain_loop(table: Table) -> None:
     found = table.evaluation.metrics
@@ -153,8 +165,9 @@ def test_case_done_by_hand() -> None:
 
 def test_sensitivity_and_specificity_are_for_two_classes_only() -> None:
     three = Table(np.array([0, 1, 2]), np.eye(3), 3).evaluation.metrics
-    assert not {"sensitivity", "specificity"} & set(three)
-    assert set(binary([(0, 0.1)]).evaluation.metrics) == {*three, "sensitivity", "specificity"}
+    of_two = {"sensitivity", "specificity", "pr_auc"}
+    assert not of_two & set(three)
+    assert set(binary([(0, 0.1)]).evaluation.metrics) == {*three, *of_two}
 
 
 def test_calibration_error_of_a_known_case() -> None:

@@ -124,6 +124,37 @@ def test_same_configuration_gives_the_same_figures(finished: Finished, tmp_path:
         assert again.description["files"][name] == finished.folder.description["files"][name], name
 
 
+def test_audit_stands_first_on_the_card_and_in_the_figures(finished: Finished) -> None:
+    card = finished.folder.card
+    first = next(line for line in card.splitlines() if line.startswith("## "))
+    assert first == "## Leakage audit"
+    mixed = Path(finished.outcome.config.tests[0])
+    assert f"- Of {mixed}, 5 of 17 sequences stand in " in card
+    assert "MCC" not in card.partition("## Leakage audit")[2].partition("\n## ")[0]  # three classes: macro-F1
+    assert "macro-F1 of shortcuts in cross-validation: boosting on length alone " in card
+    audited = finished.measured["audit"]
+    assert [one["copies"]["rows"] for one in audited["overlaps"]] == [5, 0, 12]
+    assert audited["conflicts"] == 0
+    assert not any(sequence in json.dumps(audited) for _, sequence in TRAINING)
+
+
+def test_card_says_what_would_have_leaked(tmp_path: Path) -> None:
+    data = tiny.write_table(tmp_path / "train.csv", [*TRAINING, TRAINING[7]])
+    test = tiny.write_table(tmp_path / "test.csv", [*NEW, *TRAINING[:2]])
+    folder, outcome = run(config(data, tests=str(test), leave_out_copies={}), tmp_path / "model")
+    assert outcome.audit is not None
+    assert not outcome.audit.overlaps[0].is_copy.any()
+    assert "- Left out of training: 1 repeat, 2 rows that test sets hold too, or nearly.\n" in folder.card
+
+
+def test_audit_is_left_out_where_it_is_not_asked_for(tmp_path: Path) -> None:
+    data = tiny.write_table(tmp_path / "train.csv", TRAINING)
+    folder, outcome = run(config(data, audit=False), tmp_path / "model")
+    assert outcome.audit is None
+    assert "Leakage audit" not in folder.card
+    assert json.loads((folder.path / "metrics.json").read_text())["audit"] is None
+
+
 def test_another_seed_gives_other_splits(finished: Finished, tmp_path: Path) -> None:
     asked = finished.outcome.config.model_copy(update={"seed": 8, "baselines": False, "tests": ()})
     _, other = run(asked, tmp_path / "other")

@@ -21,6 +21,7 @@ from sortilin.component import Component
 from sortilin.embedding import Embedder, EmbeddingConfig
 from sortilin.errors import BackboneError, ConfigError, SortilinError, UnknownNameError
 from sortilin.experiment import ExperimentConfig, presets, run
+from sortilin.experiment.inputs import Inputs
 from sortilin.experiment.run import model_name
 from sortilin.vectors import Store
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 SEQUENCES = tiny.random_sequences(1, 6, shortest=3, longest=40)
 QUICK = {"training": {"epochs": 3, "batch_size": 16}}
-HEADS = ("linear", "mlp", "light_attention", "lstm", "cnn_lstm")
+HEADS = ("linear", "mlp")
+READING_RESIDUES = ("light_attention", "cnn_attention", "lstm", "cnn_lstm")
 
 
 @pytest.fixture(autouse=True)
@@ -157,9 +159,8 @@ def test_model_predicts_through_its_backbone_and_says_whose_it_is(hub: Hub, tmp_
     )
 
 
-def test_sequence_beyond_the_positions_is_named_by_its_id(
-    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def limited_model(hub: Hub, tmp_path: Path) -> tuple[str, int]:
+    """The folder of a model on a language model of few positions, and how many residues that takes."""
     most = hub.publish("protbert").most_residues
     assert most is not None
     values = config(tiny.write_table(tmp_path / "train.csv", tiny.labelled(1, 10)))
@@ -167,15 +168,84 @@ def test_sequence_beyond_the_positions_is_named_by_its_id(
     options = {**values.features.options, "backbone": "protbert", "length_policy": "whole"}
     features = values.features.model_copy(update={"options": options})
     folder, _ = run(values.model_copy(update={"features": features}), tmp_path / "model")
+    return str(folder.path), most
+
+
+def test_sequence_beyond_the_positions_is_named_by_its_id(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, most = limited_model(hub, tmp_path)
     monkeypatch.setattr(predictor, "MAX_BATCH_SEQUENCES", 2)
     fasta = tiny.write_fasta(tmp_path / "new.fasta", ["MKV", "MKL", "MKI", "A" * (most + 1)])
-    words = ["predict", str(fasta), "--model", str(folder.path), "-o", str(tmp_path / "out.tsv")]
+    words = ["predict", str(fasta), "--model", model, "-o", str(tmp_path / "out.tsv")]
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == 1
+    assert not (tmp_path / "out.tsv").exists()
     assert (
         f"the model cannot read 1 sequence: p3: has {most + 1} residues, and protbert takes at most {most}; "
         "train with the length policy head-tail or windows, or leave it out"
     ) == str(done.exception)
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_what_the_model_cannot_read_is_left_out_if_asked(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: str
+) -> None:
+    model, most = limited_model(hub, tmp_path)
+    monkeypatch.setattr(predictor, "MAX_BATCH_SEQUENCES", 2)
+    long = "A" * (most + 1)
+    sequences = {"a": "MKV", "long1": f"{long}U", "bad": "MK7", "b": "MKUL", "long2": long, "long3": long}
+    fasta, out = tmp_path / "new.fasta", tmp_path / "out.tsv"
+    fasta.write_text("".join(f">{name}\n{sequence}\n" for name, sequence in sequences.items()))
+    words = ["predict", str(fasta), "--model", model, "--on-error", "skip", "--threads", threads]
+    done = CliRunner().invoke(cli, [*words, "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "warning: left out: 4 records of 6\n  record 2 (long1): has " in done.stderr
+    assert [line.split("\t")[0] for line in out.read_text().splitlines()] == ["id", "a", "b"]
+
+    listed = (tmp_path / "out.tsv.skipped.tsv").read_text().splitlines()[1:]
+    named = [line.split("\t")[:2] for line in listed]
+    assert named == [["2", "long1"], ["3", "bad"], ["5", "long2"], ["6", "long3"]]
+    assert f"has {most + 1} residues, and protbert takes at most {most}; train with" in listed[2]
+    meta = json.loads((tmp_path / "out.tsv.meta.json").read_text())
+    assert (meta["n_predicted"], meta["n_skipped"]) == (2, 4)
+    assert meta["changes"] == {"U>C": 1}  # of those predicted
+    assert [skipped["id"] for skipped in meta["details"]["skipped"]] == ["long1", "bad", "long2", "long3"]
+
+    alone = sortilin.load(model).predict(["MKV", "MKCL"])
+    rows = [line.split("\t") for line in out.read_text().splitlines()[1:]]
+    assert [row[2] for row in rows] == [prediction.label for prediction in alone]
+
+
+def test_model_that_can_read_nothing_is_an_error(hub: Hub, tmp_path: Path) -> None:
+    model, most = limited_model(hub, tmp_path)
+    fasta, out = tiny.write_fasta(tmp_path / "new.fasta", ["A" * (most + 1)] * 2), tmp_path / "out.tsv"
+    done = CliRunner().invoke(cli, ["predict", str(fasta), "-m", model, "--on-error", "skip", "-o", str(out)])
+    assert done.exit_code == 1
+    assert str(done.exception).startswith(
+        f'{fasta}: none of its 2 records can be predicted; record 1 ("p0"): has {most + 1} residues'
+    )
+    assert [path.name for path in tmp_path.glob("out.tsv*")] == []
+
+
+def test_features_are_told_residue_by_residue_and_all_at_once(hub: Hub) -> None:
+    hub.publish("esm2_t6")
+    sequences = tiny.random_sequences(3, 1_100, shortest=3, longest=9)  # more than a batch of features
+    told: list[tuple[str, int, int]] = []
+    inputs = Inputs("embedding", made())
+    found = inputs(sequences, lambda *what: told.append(what))
+    assert found.shape[0] == len(sequences)
+    n_residues = sum(map(len, set(sequences)))
+    computing = [step for step in told if step[0] == "embedding, residues"]
+    assert [done for _, done, _ in computing] == sorted({done for _, done, _ in computing})
+    assert len(computing) == len(set(sequences))
+    assert {total for _, _, total in computing} == {n_residues}
+    assert computing[-1][1] == n_residues
+    assert told[-1] == ("features", 1_100, 1_100)
+
+    told.clear()
+    np.testing.assert_array_equal(inputs(sequences, lambda *what: told.append(what)), found)
+    assert told == [("features", 1_100, 1_100)]  # all from the store
 
 
 def test_model_of_a_folder_does_not_tell_where_it_stood(hub: Hub, tmp_path: Path) -> None:
@@ -206,6 +276,19 @@ def test_every_backbone_goes_with_every_head_by_name(backbone: str, head: str) -
     found.classifier.build("classifier")
 
 
+@pytest.mark.parametrize("head", READING_RESIDUES)
+@pytest.mark.parametrize("backbone", language_models.names())
+def test_head_that_reads_residues_gets_their_vectors(backbone: str, head: str) -> None:
+    found = presets.get(f"{backbone}+{head}", "anticancer")
+    assert found.name == f"{backbone}+{head}"
+    assert found.title == f"{backbone} + {head}"
+    assert found.features is None
+    classifier = found.classifier.build("classifier")
+    assert found.classifier.name == "fine_tuned"
+    assert (classifier.config.backbone, classifier.config.mode) == (backbone, "frozen")
+    assert classifier.config.head == Component(name=head)
+
+
 @pytest.mark.parametrize(
     ("name", "pooling", "hidden", "published"),
     [
@@ -214,7 +297,6 @@ def test_every_backbone_goes_with_every_head_by_name(backbone: str, head: str) -
         ("protbert+mlp", "cls", None, "ProtBERT+MLP"),
         ("protalbert+mlp", "cls", None, "ProtAlbert+MLP"),
         ("protxlnet+mlp", "mean", None, "ProtXLNet+MLP"),
-        ("esm2_t33+light_attention", "mean", None, None),
         ("prott5+mlp", "mean", None, None),
     ],
 )
@@ -235,6 +317,7 @@ def test_forms_are_those_of_the_paper(
     [
         ("esm2_t6+mpl", "unknown head 'mpl'; did you mean 'mlp'?"),
         ("esm2_t7+mlp", "unknown backbone 'esm2_t7'; did you mean 'esm2_t"),
+        ("esm2_t7+cnn_attention", "unknown backbone 'esm2_t7'; did you mean 'esm2_t"),
         ("esm2_t6", "unknown model 'esm2_t6'; choose from: BACKBONE+HEAD, attention-lstm"),
     ],
 )
@@ -242,6 +325,19 @@ def test_name_that_is_unknown_is_told(name: str, message: str) -> None:
     with pytest.raises(UnknownNameError) as caught:
         presets.get(name, "localization")
     assert str(caught.value).startswith(message)
+
+
+def test_training_by_name_takes_backbone_and_head_of_residues(hub: Hub, tmp_path: Path) -> None:
+    hub.publish("esm2_t6")
+    table = tiny.write_table(tmp_path / "train.csv", tiny.labelled(1, 8))
+    values = presets.get("esm2_t6+cnn_attention", "custom").classifier
+    options = presets.merged(values.options, {"training": {"epochs": 1}})
+    asked = {"task": "custom", "data": str(table), "seed": 1, "folds": 2, "holdout": 0, "baselines": False}
+    classifier = {"name": values.name, "options": options}
+    folder, _ = run(ExperimentConfig.model_validate({**asked, "classifier": classifier}), tmp_path / "m")
+    weights = sortilin.load(str(folder.path)).attention(["MKVLAA", "MK"])
+    assert [len(row) for row in weights] == [6, 2]
+    assert [float(row.sum()) for row in weights] == pytest.approx([1, 1], abs=1e-5)
 
 
 def test_training_by_name_takes_backbone_and_head(hub: Hub, tmp_path: Path) -> None:
@@ -284,6 +380,7 @@ def test_model_whose_weights_are_not_here_is_listed_and_not_run(hub: Hub, tmp_pa
             "name": "esm2_t12+mlp",
             "title": "esm2_t12 + mlp",
             "published": None,
+            "reason": "weights of facebook/esm2_t12_35M_UR50D not available",
             "command": "sortilin backbones fetch esm2_t12",
         }
     ]
@@ -297,7 +394,8 @@ def test_model_whose_weights_are_not_here_is_listed_and_not_run(hub: Hub, tmp_pa
 
     last = _table(results).splitlines()[-1]
     assert last.split("  ", 1)[0] == "esm2_t12 + mlp"
-    assert last.endswith("  not run; first: sortilin backbones fetch esm2_t12")
+    said = "not run: weights of facebook/esm2_t12_35M_UR50D not available; first: "
+    assert last.endswith(f"  {said}sortilin backbones fetch esm2_t12")
 
 
 def test_benchmark_of_nothing_that_is_here_is_refused(hub: Hub, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -315,6 +316,9 @@ def test_commands_take_files_of_vectors(tmp_path: Path) -> None:
     beside = ["--vectors", str(rows), "--table", str(table)]
     predicted = invoke("predict", str(table), "--model", out, *beside, "-o", str(tmp_path / "out.tsv"))
     assert predicted.exit_code == 0, predicted.output
+    meta = json.loads((tmp_path / "out.tsv.meta.json").read_text())
+    read = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in (rows, table)}
+    assert meta["details"]["vectors"] == read
     with (tmp_path / "out.tsv").open() as stream:
         labels = [row["prediction"] for row in csv.DictReader(stream, delimiter="\t")]
     assert fmean(found == label for found, (label, _) in zip(labels, new, strict=True)) > 0.9

@@ -37,10 +37,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": FOUNDATION,
     "heads": FOUNDATION,
     "backbones": FOUNDATION | {"sequences"},
-    "classifiers": FOUNDATION | {"sequences", "evaluation", "artifact", "training"},
-    "graph_inputs": FOUNDATION | {"sequences", "artifact"},
+    "classifiers": FOUNDATION
+    | {"sequences", "evaluation", "artifact", "language_models", "embedding", "training"},
+    "audit": FOUNDATION | {"sequences", "evaluation", "datasets"},
+    "graph_inputs": FOUNDATION | {"sequences", "artifact", "embedding"},
     "predictor": FOUNDATION | {"sequences", "evaluation", "report", "artifact", "graph_inputs"},
     "summary": FOUNDATION | {"sequences", "predictor"},
+    "motifs": FOUNDATION | {"sequences", "report"},
     "experiment": FOUNDATION
     | {
         "sequences",
@@ -49,18 +52,21 @@ MAY_IMPORT: dict[str, set[str]] = {
         "artifact",
         "tasks",
         "datasets",
+        "language_models",
         "classifiers",
         "predictor",
         "training",
+        "audit",
     },
     "benchmark": FOUNDATION
-    | {"sequences", "evaluation", "report", "artifact", "datasets", "predictor", "experiment"},
+    | {"sequences", "evaluation", "report", "artifact", "datasets", "predictor", "experiment"}
+    | {"audit", "language_models", "motifs"},
     "tuning": FOUNDATION
     | {"sequences", "evaluation", "report", "datasets", "tasks", "training", "experiment"},
     "__main__": FOUNDATION | {"cli"},
     "cli": FOUNDATION
     | {"sequences", "evaluation", "report", "artifact", "datasets", "predictor", "summary", "experiment"}
-    | {"benchmark", "tuning", "language_models", "vectors", "embedding"},
+    | {"benchmark", "tuning", "language_models", "vectors", "embedding", "audit", "motifs"},
 }
 """Folder or module → what of sortilin it may import, beside itself and the package root.
 
@@ -72,12 +78,14 @@ HEAVY = {
     "h5py",
     "huggingface_hub",
     "lightgbm",
+    "logomaker",
     "matplotlib",
     "onnx",
     "onnxruntime",
     "openvino",
     "optuna",
     "pandas",
+    "peft",
     "pyarrow",
     "pyhmmer",
     "pyopal",
@@ -86,11 +94,12 @@ HEAVY = {
     "tokenizers",
     "torch",
     "transformers",
+    "umap",
     "yaml",
 }
 """Imported inside functions only, so that nothing pays for what it does not use."""
 
-OF_TORCH = {"backbones", "heads", "training", "classifiers/_network.py"}
+OF_TORCH = {"backbones", "heads", "training", "classifiers/_finetuning.py", "classifiers/_network.py"}
 """Torch modules themselves; they in turn are imported inside functions only."""
 
 LIGHT_IN_CLI = {"click"}

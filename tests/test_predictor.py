@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from sortilin.errors import (
     ResidueError,
     UnknownNameError,
 )
-from sortilin.predictor import PRETRAINED, Predictor
+from sortilin.predictor import PRETRAINED, Predictor, UnreadError
 from sortilin.sequences import SequenceRecord, read_sequences
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -453,3 +453,65 @@ def test_graph_that_is_none_is_named(damaged: Callable[..., Predictor]) -> None:
     model = damaged(lambda _d: None, graph=b"not a graph")
     with pytest.raises(ModelFolderError, match=r"mine is damaged: model\.onnx cannot be loaded: "):
         model.predict([MELITTIN])
+
+
+# --- what a model cannot read
+
+
+class TooLongError(InputError):
+    """What a descriptor set raises of sequences that it has no features of."""
+
+    def __init__(self, by_place: dict[int, str]) -> None:
+        self.by_place = by_place
+        super().__init__("no vector")
+
+
+def cannot_read(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    """Let every model fail at sequences with a word, word by word."""
+    of_all = Predictor.scores
+
+    def scores(self: Predictor, sequences: Sequence[str]) -> Any:
+        for word in words:
+            by_place = {at: f"has {word}" for at, sequence in enumerate(sequences) if word in sequence}
+            if by_place:
+                raise TooLongError(by_place)
+        return of_all(self, sequences)
+
+    monkeypatch.setattr(Predictor, "scores", scores)
+    monkeypatch.setattr(predictor, "MAX_BATCH_SEQUENCES", 3)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_a_model_cannot_read_is_told_in_order_and_the_rest_predicted(
+    monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    made = ["MKWWW", "GLFD", "MKYYY", "MKYYYW", "WWW", "YYY", "KLAK", "KWWW", "AKRH", "GLLD"]
+    records = [SequenceRecord(f"p{n}", sequence) for n, sequence in enumerate(made)]
+    readable = [record for record in records if record.id in {"p1", "p6", "p8", "p9"}]
+    expected = sortilin.load("anticancer").predict(readable)
+    cannot_read(monkeypatch, "WWW", "YYY")
+    model = sortilin.load("anticancer", threads=threads)
+    told: list[tuple[str, str]] = []
+    batches = model.predict_batches(
+        records, on_failure=lambda record, reason: told.append((record.id, reason))
+    )
+    found = list(batches)
+    assert [[prediction.id for prediction in batch] for batch in found] == [["p1"], ["p6", "p8"], ["p9"]]
+    assert told == [
+        ("p0", "has WWW"),
+        ("p2", "has YYY"),
+        ("p3", "has YYY"),
+        ("p4", "has WWW"),
+        ("p5", "has YYY"),
+        ("p7", "has WWW"),
+    ]
+    for prediction, other in zip((p for batch in found for p in batch), expected, strict=True):
+        assert (prediction.id, prediction.label) == (other.id, other.label)
+        assert prediction.probabilities == pytest.approx(other.probabilities, abs=SAME)
+
+
+def test_what_a_model_cannot_read_is_an_error_without_a_listener(monkeypatch: pytest.MonkeyPatch) -> None:
+    cannot_read(monkeypatch, "WWW")
+    with pytest.raises(UnreadError, match=r"the model cannot read 1 sequence: seq2: has WWW") as caught:
+        sortilin.load("anticancer").predict(["GLFD", "MKWWW", "KLAK"])
+    assert caught.value.by_place == {1: "has WWW"}

@@ -17,15 +17,15 @@ from sortilin.errors import UnknownNameError
 BUILTIN = {
     "task": {"activity", "anticancer", "custom", "localization"},
     "features": {"composition", "embedding", "length", "paper71", "peptide", "precomputed", "targeting"},
-    "classifier": {"boosting", "calibrated", "ensemble", "head", "linear", "neural", "svm"},
+    "classifier": {"boosting", "calibrated", "ensemble", "fine_tuned", "head", "linear", "neural", "svm"},
     "backbone": {"onehot"},
-    "head": {"cnn_lstm", "light_attention", "linear", "lstm", "mlp"},
+    "head": {"cnn_attention", "cnn_lstm", "light_attention", "linear", "lstm", "mlp"},
     "language_model": {"esm2", "huggingface", "protalbert", "protbert", "prott5", "protxlnet"},
     "format": {"html", "jsonl", "parquet", "tsv"},
 }
 
-CLASSIFIERS = "choose from: boosting, calibrated, ensemble, head, linear, neural, svm"
-HEADS = "choose from: cnn_lstm, light_attention, linear, lstm, mlp"
+CLASSIFIERS = "choose from: boosting, calibrated, ensemble, fine_tuned, head, linear, neural, svm"
+HEADS = "choose from: cnn_attention, cnn_lstm, light_attention, linear, lstm, mlp"
 
 
 class Somebodys:

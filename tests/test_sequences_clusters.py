@@ -304,12 +304,35 @@ def test_program_on_the_path_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
     assert mmseqs.find() is None
 
 
+def test_best_hits_of_the_program_are_the_lowest_e_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hits = (
+        "0\\t1\\t0.5\\t50\\t1E-5\\t40\\n"
+        "0\\t0\\t0.4\\t50\\t1E-9\\t60\\n"
+        "2\\t1\\t0.9\\t90\\t0\\t200\\n"
+        "2\\t0\\t0.9\\t90\\t0\\t210\\n"
+    )
+    path = program(
+        tmp_path, monkeypatch, f'cp "$2" {tmp_path}/q; cp "$3" {tmp_path}/t; printf "{hits}" > "$4"'
+    )
+    best = mmseqs.best_hits(str(path), ["AAA", "CCC", "DDD"], ["MKV", "MLL"], max_e_value=1e-3)
+    assert [None if hit is None else (hit.target, hit.e_value, hit.score) for hit in best] == [
+        (0, 1e-9, 60.0),
+        None,
+        (0, 0.0, 210.0),
+    ]
+    assert (tmp_path / "q").read_text() == ">0\nAAA\n>1\nCCC\n>2\nDDD\n"
+    assert (tmp_path / "t").read_text() == ">0\nMKV\n>1\nMLL\n"
+    assert mmseqs.best_hits(str(path), [], ["MKV"], max_e_value=1e-3) == []
+
+
 def test_hits_of_the_program_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hits = (
-        "0\\t0\\t1.000\\t130\\t1E-9\\n"
-        "2\\t0\\t0.300\\t100\\t1.5E-9\\n"
-        "1\\t2\\t0.299\\t97\\t0\\n"
-        "2\\t1\\t0.290\\t97\\t1E-9\\n"
+        "0\\t0\\t1.000\\t130\\t1E-9\\t90\\n"
+        "2\\t0\\t0.300\\t100\\t1.5E-9\\t80\\n"
+        "1\\t2\\t0.299\\t97\\t0\\t70\\n"
+        "2\\t1\\t0.290\\t97\\t1E-9\\t60\\n"
     )
     program(
         tmp_path,

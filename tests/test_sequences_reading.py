@@ -221,6 +221,28 @@ def test_only_the_first_skipped_records_stay_in_memory() -> None:
     assert (len(report.skipped), len(streamed), report.n_skipped) == (1_000, 1_500, 1_500)
 
 
+def test_record_that_is_taken_back_counts_as_left_out() -> None:
+    streamed: list[Skipped] = []
+    report = ReadReport(on_skip=streamed.append)
+    given = list(read(b">a\nMKU\n>bad\n?\n>c\nMUUX\n>d\nMKU\n", on_error="skip", report=report))
+    assert (report.n_kept, report.n_skipped, report.changes["U>C"]) == (3, 1, 4)
+    report.take_back(given[1], Skipped(3, "c", "is too long"))
+    report.take_back(given[0], Skipped(1, "a", "is too long"))
+    assert (report.n_kept, report.n_skipped) == (1, 3)
+    assert (report.changes, report.records_changed) == ({"U>C": 1}, {"U>C": 1})
+    assert [skipped.id for skipped in report.skipped] == ["a", "bad", "c"]
+    assert [skipped.id for skipped in streamed] == ["bad", "c", "a"]
+    assert report.warnings[-1] == "left out: 3 records of 4"
+
+
+def test_the_first_of_all_that_is_left_out_stay_in_memory_whenever_it_is_known() -> None:
+    report = ReadReport()
+    (given,) = read(b">ok\nMKV\n" + b">bad\n?\n" * 1_500, on_error="skip", report=report)
+    report.take_back(given, Skipped(1, "ok", "is too long"))
+    assert [skipped.record for skipped in report.skipped] == list(range(1, 1_001))
+    assert report.n_skipped == 1_501
+
+
 def test_records_without_an_id_are_numbered_and_warned_of() -> None:
     report = ReadReport()
     assert [record.id for record in read(b">\nMKV\n>b\nMKV\n>  \nMLL\n", report=report)] == [

@@ -56,6 +56,23 @@ def test_label_and_split_columns() -> None:
     assert {(r.label, r.split) for r in read(text)} == {(None, None)}
 
 
+@pytest.mark.parametrize("text", ["0,MKV\n1,MLL\n", "\n# peptides\n0\tMKV\r\n1\tMLL\r\n", "+0;MKV\n1;MLL"])
+def test_lines_of_label_and_sequence_need_no_header(text: str) -> None:
+    records = read(text, labels="auto")
+    assert [(r.id, r.sequence) for r in records] == [("seq1", "MKV"), ("seq2", "MLL")]
+    assert [r.label for r in records] == [records[0].label, "1"]
+    assert records[0].label in {"0", "+0"}
+
+
+@pytest.mark.parametrize(
+    "line", ["0,mkv", "0,MKV1", "0,M", "0,MKV,MLL", "1.5,MKV", "x,MKV", ",MKV", "0,LABEL"]
+)
+def test_other_lines_are_no_table_without_a_header(line: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        read(f"{line}\n0,MKV\n")
+    assert EXPECTED in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -74,8 +91,8 @@ def test_label_and_split_columns() -> None:
             f"{OPEN_QUOTE}: unexpected end of data (is a quote left open?)",
         ),
         (
-            "0,MKVLLAWGHKLAVWGHKLAVWGHKLAVWGHKLAVWGHKLAV\n",
-            f"peptides.csv, line 1 holds '0,MKVLLAWGHKLAVWGHKLAVWGHKLAVWGHKLAVW...'; {EXPECTED}",
+            "a,MKVLLAWGHKLAVWGHKLAVWGHKLAVWGHKLAVWGHKLAV\n",
+            f"peptides.csv, line 1 holds 'a,MKVLLAWGHKLAVWGHKLAVWGHKLAVWGHKLAVW...'; {EXPECTED}",
         ),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sortilin.interfaces import IntArray
 from sortilin.seeding import generator
-from sortilin.training.batching import length_buckets, share
+from sortilin.training.batching import length_buckets, oversampled, share
 
 lengths_of = st.lists(st.integers(1, 300), max_size=120).map(lambda found: np.array(found, dtype=np.int64))
 LENGTHS = np.random.default_rng(4).integers(1, 2_000, 700)
@@ -105,3 +105,21 @@ def test_more_processes_than_batches_repeat_them(n_processes: int) -> None:
     assert [as_lists(share(batches, rank, n_processes)) for rank in range(n_processes)] == [
         [[0, 1]]
     ] * n_processes
+
+
+@given(targets=st.lists(st.integers(0, 4), min_size=1, max_size=60), seed=st.integers(0, 5))
+def test_oversampled_classes_are_equally_frequent_and_no_row_is_left_out(
+    targets: list[int], seed: int
+) -> None:
+    y = np.array(targets, dtype=np.int64)
+    rows = oversampled(y, np.random.default_rng(seed))
+    counts = np.bincount(y[rows])
+    assert set(counts[counts > 0].tolist()) == {np.bincount(y).max()}
+    assert set(rows.tolist()) == set(range(len(y)))
+
+
+def test_oversampling_draws_other_rows_with_another_generator() -> None:
+    y = np.array([0] * 40 + [1] * 8)
+    one, same, other = (oversampled(y, generator(1, "resampling", epoch)) for epoch in "001")
+    assert np.array_equal(one, same)
+    assert not np.array_equal(np.sort(one), np.sort(other))

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pytest
@@ -645,18 +645,18 @@ def test_disk_that_fills_up_leaves_the_last_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = trained(job())
-    real, n_written = files.replace, 0
+    real, n_written = files.replace_with, 0
 
-    def replace(path: Path, content: bytes | memoryview) -> None:
+    def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
         nonlocal n_written
         n_written += 1
         if n_written == 8:
             raise OutputError(f"{path} cannot be written: No space left on device")
-        real(path, content)
+        real(path, write)
 
     options: dict[str, Any] = {"checkpoint_minutes": EVERY_STEP}
     with monkeypatch.context() as patch:
-        patch.setattr(files, "replace", replace)
+        patch.setattr(files, "replace_with", replace)
         with pytest.raises(OutputError, match=r"cannot be written: No space left on device"):
             trained(job(**options), Watch(workspace=tmp_path))
     rest = trained(job(**options), Watch(workspace=tmp_path))

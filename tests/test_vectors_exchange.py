@@ -97,6 +97,39 @@ def test_a_round_trip_is_exact_in_any_order(path: Path, per_residue: bool) -> No
         assert found.description["sortilin"] == __version__
 
 
+def test_half_precision_is_written_and_read(path: Path, per_residue: bool) -> None:
+    half = [
+        VectorRow(row.id, row.sequence, row.vector.astype(np.float16))
+        for row in rows(RECORDS, per_residue=per_residue)
+    ]
+    write_vectors(path, half, description=DESCRIPTION)
+    found = read_vectors(path, RECORDS, per_residue=per_residue)
+    for row, values in zip(half, found.vectors, strict=True):
+        assert values is not None
+        np.testing.assert_array_equal(values, row.vector)
+    write_vectors(path.with_name(f"single{path.suffix}"), rows(RECORDS), description=DESCRIPTION)
+    assert stored_types(path) == {"float16"}
+    assert stored_types(path.with_name(f"single{path.suffix}")) == {"float32"}
+
+
+def stored_types(path: Path) -> set[str]:
+    """What the numbers of a file are, as its own library sees them."""
+    if path.suffix == ".npz":
+        with np.load(path) as arrays:
+            return {str(arrays["vectors"].dtype)}
+    if path.suffix == ".h5":
+        import h5py
+
+        with h5py.File(path) as file:
+            return {str(dataset.dtype) for dataset in file.values()}
+    import pyarrow.parquet
+
+    kind = pyarrow.parquet.read_schema(path).field("vector").type
+    while hasattr(kind, "value_type"):
+        kind = kind.value_type
+    return {{"halffloat": "float16", "float": "float32"}[str(kind)]}
+
+
 def test_sequences_alone_are_enough(path: Path) -> None:
     write_vectors(path, rows(RECORDS), description=DESCRIPTION)
     found = read_vectors(path, list(SEQUENCES.values()))
@@ -236,6 +269,7 @@ def bad_rows() -> dict[str, tuple[VectorRow, str]]:
         "width": (VectorRow("b", "AAA", good[:4]), r"'b' has shape \(4,\), that of 'a' \(5,\)"),
         "axes": (VectorRow("b", "AAA", vector("AAA", per_residue=True)), r"'b' has shape \(3, 5\)"),
         "dtype": (VectorRow("b", "AAA", good.astype(np.float64)), "is float64 .* expected float32"),
+        "other dtype": (VectorRow("b", "AAA", good.astype(np.float16)), "is float16, that of 'a' float32"),
         "nan": (VectorRow("b", "AAA", np.full(WIDTH, np.nan, np.float32)), "not finite"),
         "empty": (VectorRow("b", "AAA", np.zeros(0, np.float32)), "expected float32"),
     }

@@ -37,7 +37,8 @@ POOLED = VectorKind(
     width=6,
 )
 RESIDUES = POOLED.model_copy(update={"pooling": "none"})
-KINDS = [POOLED, RESIDUES]
+HALF_POOLED, HALF_RESIDUES = (kind.model_copy(update={"dtype": "float16"}) for kind in (POOLED, RESIDUES))
+KINDS = [POOLED, RESIDUES, HALF_POOLED, HALF_RESIDUES]
 
 
 def sequence(number: int) -> str:
@@ -53,7 +54,7 @@ def vector(number: int, kind: VectorKind = POOLED) -> FloatArray:
     """What the model of these tests gives a sequence."""
     generator = np.random.default_rng(number)
     shape = (len(sequence(number)), kind.width) if kind.is_per_residue else (kind.width,)
-    return generator.normal(size=shape).astype(np.float32)
+    return generator.normal(size=shape).astype(kind.stored)
 
 
 def fill(shelf: Shelf, numbers: Sequence[int]) -> None:
@@ -62,6 +63,7 @@ def fill(shelf: Shelf, numbers: Sequence[int]) -> None:
 
 def check(shelf: Shelf, numbers: Sequence[int]) -> None:
     for n, values in zip(numbers, shelf.get([key(n) for n in numbers]), strict=True):
+        assert values.dtype == shelf.kind.stored
         np.testing.assert_array_equal(values, vector(n, shelf.kind))
 
 
@@ -75,9 +77,27 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-@pytest.fixture(params=KINDS, ids=["pooled", "residues"])
+@pytest.fixture(params=KINDS, ids=["pooled", "residues", "half-pooled", "half-residues"])
 def shelf(request: pytest.FixtureRequest, store: Store) -> Shelf:
     return store.shelf(request.param)
+
+
+def test_stores_of_before_keep_their_folders() -> None:
+    assert POOLED.folder_name == "esm2_t6-layer-1-mean-whole-float32-a549de3e5e8f"
+    assert HALF_POOLED.folder_name.startswith("esm2_t6-layer-1-mean-whole-float32-float16-")
+
+
+def test_half_precision_takes_half_the_room(store: Store) -> None:
+    single, half = (store.shelf(kind.model_copy(update={"width": 1_000})) for kind in (POOLED, HALF_POOLED))
+    for shelf in (single, half):
+        fill(shelf, range(20))
+    sizes = [part_of(shelf).stat().st_size for shelf in (single, half)]
+    assert sizes[0] - sizes[1] == pytest.approx(20 * 1_000 * 2, abs=100)  # the headers are not of one length
+
+
+def test_a_shelf_takes_no_other_type(store: Store) -> None:
+    with pytest.raises(StoreError, match="is float32; a store takes float16"):
+        store.shelf(HALF_POOLED).append([key(0)], [vector(0, POOLED)])
 
 
 # Keys and kinds -----------------------------------------------------------------------------------
@@ -99,6 +119,7 @@ def test_key_is_the_sha256_of_the_sequence_in_capitals() -> None:
         {"length_policy": "head-tail:1900+100"},
         {"precision": "bfloat16"},
         {"width": 7},
+        {"dtype": "float16"},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -785,7 +806,7 @@ def test_a_damaged_row_is_not_merged_away(shelf: Shelf, store: Store) -> None:
 
 
 def test_a_whole_shelf_goes_by_name_or_age_and_no_other(store: Store) -> None:
-    for kind in KINDS:
+    for kind in (POOLED, RESIDUES):
         fill(store.shelf(kind), [1])
     assert list(pruning.prune(store, older_than_days=1)) == []
     old = part_of(store.shelf(POOLED))

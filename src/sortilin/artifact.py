@@ -1,9 +1,11 @@
 """The model folder: what a trained model is on disk.
 
     model.json           what it is: format version, task, classes, components by name, data, metrics
-    model.onnx           features (N, F) float32, tokens (N, L) int64, or both → scores (N, S) float32
+    model.onnx           features (N, F) float32, tokens (N, L) int64, or both; or residues (N, L, D) float32
+                         with mask (N, L) → scores (N, S) float32
     arrays.safetensors   calibration, hashes of the training sequences, the classifier's own arrays
     README.md            the card for people
+    adapter/, backbone/  what was trained of a language model: adapters, or all of it; mostly neither
 
 No pickle is written or read. `model.json` holds the SHA-256 of the other files, so its own SHA-256 is
 the model's checksum. A folder is written under another name and renamed, so that none is half-written.
@@ -15,10 +17,10 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +39,9 @@ from sortilin.errors import ModelFolderError, OutputError
 from sortilin.evaluation.calibration import Calibration
 
 FORMAT = "sortilin-model"
-FORMAT_VERSION = 3
-"""2 added models that take tokens in place of features, 3 those that take both, and neighbours."""
+FORMAT_VERSION = 4
+"""2 added models that take tokens in place of features, 3 those that take both, and neighbours, 4 heads on
+residue vectors of a language model, and files in sub-folders."""
 
 DESCRIPTION, GRAPH, ARRAYS, CARD = "model.json", "model.onnx", "arrays.safetensors", "README.md"
 
@@ -63,6 +66,16 @@ class _Tokens(_Table):
     keep_last: NonNegativeInt
 
 
+class _LanguageModel(_Table):
+    mode: Literal["frozen", "full", "lora"]
+    backbone: str
+    layer: int
+    name: str
+    hub_id: str
+    revision: str
+    width: PositiveInt
+
+
 class _Classifier(_Table):
     name: str
 
@@ -80,6 +93,8 @@ class _Description(_Table):
     features: _Features | None = None
     neighbours: _Neighbours | None = None
     tokens: _Tokens | None = None
+    residues: _Tokens | None = None
+    language_model: _LanguageModel | None = None
     classifier: _Classifier
     training_data: _TrainingData
     seed: int
@@ -95,8 +110,12 @@ class _Description(_Table):
 
     @model_validator(mode="after")
     def _has_an_input(self) -> _Description:
-        if self.features is None and self.tokens is None:
-            raise ValueError("it needs features or tokens")
+        if self.features is None and self.tokens is None and self.residues is None:
+            raise ValueError("it needs features, tokens or residues")
+        if self.residues is not None and (self.features is not None or self.tokens is not None):
+            raise ValueError("residues stand alone, and it has features or tokens as well")
+        if self.residues is not None and self.language_model is None:
+            raise ValueError("residues are of a language model, and it names none")
         if self.neighbours is not None and self.features is None:
             raise ValueError("neighbours follow features, and it has none")
         return self
@@ -167,6 +186,7 @@ def write(
     arrays: Mapping[str, NDArray[Any]],
     card: str,
     extra: Mapping[str, str] | None = None,
+    folders: Mapping[str, Callable[[Path], None]] | None = None,
 ) -> ModelFolder:
     """Write a model folder; an older one of that name goes only when the new one is whole.
 
@@ -177,6 +197,7 @@ def write(
         arrays: Name → array; kept in their own precision.
         card: Markdown.
         extra: Further text files by name (metrics, resolved configuration).
+        folders: Sub-folder → what writes its files into it, for those too large to be held in memory.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -190,23 +211,49 @@ def write(
         CARD: card.encode(),
         **{name: text.encode() for name, text in (extra or {}).items()},
     }
-    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    head = {"format": FORMAT, "format_version": FORMAT_VERSION}
-    body = json.dumps({**head, **description, "files": files}, indent=2, ensure_ascii=False) + "\n"
+
+    def fill(folder: Path) -> None:
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+        for name, write_files in (folders or {}).items():
+            (folder / name).mkdir()
+            write_files(folder / name)
+        head = {"format": FORMAT, "format_version": FORMAT_VERSION}
+        files = {name: checksum(folder / name) for name in [*contents, *_below(folder, folders or {})]}
+        body = json.dumps({**head, **description, "files": files}, indent=2, ensure_ascii=False) + "\n"
+        (folder / DESCRIPTION).write_bytes(body.encode())
+
     try:
-        _replace_folder(path, {**contents, DESCRIPTION: body.encode()})
+        _replace_folder(path, fill)
     except OSError as error:
         raise OutputError(f"the model folder {path} cannot be written: {error.strerror or error}") from None
     return read(path)
 
 
-def _replace_folder(path: Path, contents: Mapping[str, bytes]) -> None:
+def _below(folder: Path, names: Iterable[str]) -> list[str]:
+    """Names of the files of some sub-folders, as `model.json` has them."""
+    found = (path for name in names for path in sorted((folder / name).rglob("*")) if path.is_file())
+    return [path.relative_to(folder).as_posix() for path in found]
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file of any size, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a name in `model.json` is that of a file in the folder or its sub-folders, and no way out."""
+    parts = name.split("/")
+    return all(part not in ("", ".", "..") and not {*part} & {"\\", ":", "\0"} for part in parts)
+
+
+def _replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.parent / f".{path.name}.partial-{uuid.uuid4().hex[:8]}"
     try:
         partial.mkdir()
-        for name, content in contents.items():
-            (partial / name).write_bytes(content)
+        fill(partial)
         retired = path.parent / f".{path.name}.old-{uuid.uuid4().hex[:8]}"
         if path.exists():
             path.rename(retired)
@@ -275,9 +322,9 @@ def _parse(path: Path, raw: bytes) -> dict[str, Any]:
 
 def _verify(folder: Path, name: str, expected: str) -> None:
     path = folder / name
-    if Path(name).name != name or not path.is_file():
+    if not _is_inside(name) or not path.is_file():
         raise ModelFolderError(f"the model folder {folder} is damaged: {name} is missing")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = checksum(path)
     if found != expected:
         raise ModelFolderError(
             f"{path} is damaged: its SHA-256 is {found[:12]}…, {DESCRIPTION} expects {expected[:12]}…"

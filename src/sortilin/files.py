@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from sortilin.errors import ConfigError, OutputError
 from sortilin.locks import FileLock
@@ -22,11 +23,20 @@ def replace(path: Path, content: bytes | memoryview) -> None:
     Raises:
         OutputError: It cannot be written (a full disk, say); the older one is untouched.
     """
+    replace_with(path, lambda stream: stream.write(content))
+
+
+def replace_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """The same for a file that is too large to be held in memory: `write` is given the stream.
+
+    Raises:
+        OutputError: It cannot be written (a full disk, say); the older one is untouched.
+    """
     partial = path.with_name(f".{path.name}.partial-{uuid.uuid4().hex[:8]}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as stream:
-            stream.write(content)
+            write(stream)
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(path)

@@ -1,13 +1,13 @@
-"""What a model's graph is given for a batch of sequences: features, tokens, or both.
+"""What a model's graph is given for a batch of sequences: features, tokens, or both; or residue vectors.
 
-Axis letters: N sequences, F features, L residues, S scores.
+Axis letters: N sequences, F features, L residues, D width, S scores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from sortilin.interfaces import Descriptor
 from sortilin.sequences import tokens
 from sortilin.sequences.cropping import LengthPolicy
 from sortilin.sequences.neighbours import COLUMNS, Neighbours
+
+if TYPE_CHECKING:
+    from sortilin.embedding.residues import ResidueVectors
 
 WHOLE = LengthPolicy(max_residues=None, keep_last=0)
 
@@ -69,19 +72,26 @@ NO_VECTORS = Vectors()
 
 
 class Reader:
-    """Sequences → what a graph takes: features, tokens or both.
+    """Sequences → what a graph takes: features, tokens or both; or the vectors of their residues.
 
     Attributes:
         graph_inputs: Name and shape, without N, of each of the graph's inputs, by name.
-        policy: Which residues the tokens hold; features are of the whole sequence.
+        policy: Which residues the tokens hold, or have a vector; features are of the whole sequence.
     """
 
     def __init__(
-        self, descriptor: Descriptor | None, neighbours: Neighbours | None, policy: LengthPolicy | None
+        self,
+        descriptor: Descriptor | None,
+        neighbours: Neighbours | None,
+        policy: LengthPolicy | None,
+        residues: ResidueVectors | None = None,
     ) -> None:
-        self._descriptor, self._neighbours, self._takes_tokens = descriptor, neighbours, policy is not None
+        self._descriptor, self._neighbours, self._residues = descriptor, neighbours, residues
+        self._takes_tokens = policy is not None and residues is None
         self.policy = policy or WHOLE
         self.graph_inputs: list[tuple[str, list[Any]]] = []
+        if residues is not None:
+            self.graph_inputs += [("mask", ["L"]), ("residues", ["L", residues.checkpoint.width])]
         if descriptor is not None:
             n_columns = 0 if neighbours is None else neighbours.n_columns
             self.graph_inputs.append(("features", [len(descriptor.feature_names) + n_columns]))
@@ -91,20 +101,39 @@ class Reader:
     @property
     def what(self) -> str:
         """What it makes, for people."""
+        if self._residues is not None:
+            return f"residue vectors of {self._residues.checkpoint.width} numbers"
         names = [f"{shape[0]} {name}" if name == "features" else name for name, shape in self.graph_inputs]
         return " and ".join(names)
+
+    def files(self) -> dict[str, str]:
+        """File that the features are looked up in → SHA-256; empty where they are made of the sequences."""
+        found: dict[str, str] = getattr(self._descriptor, "fingerprints", dict)()
+        return found
 
     def scores(self, session: Any, sequences: Sequence[str]) -> NDArray[np.float32]:
         """(N, S), in the order given."""
         features = self._features(sequences)
-        if not self._takes_tokens:
+        if not self._takes_tokens and self._residues is None:
             return np.asarray(session.run(["scores"], {"features": features})[0])
         rows = self._shortened(sequences)
-        found = [(batch, self._run(session, "scores", rows, batch, features)) for batch in _batches(rows)]
+        given = self._given(rows, features)
+        found = [(batch, session.run(["scores"], given(batch))[0]) for batch in _batches(rows)]
         scores = np.empty((len(rows), found[0][1].shape[1]), dtype=np.float32)
         for batch, part in found:
             scores[batch] = part
         return scores
+
+    def _given(self, rows: list[str], features: Any = None) -> Callable[[NDArray[np.int64]], dict[str, Any]]:
+        """Row numbers of a batch → inputs of the graph; what the language model says is computed at once."""
+        if self._residues is not None:
+            return _padded(self._residues(rows))
+
+        def of_tokens(batch: NDArray[np.int64]) -> dict[str, Any]:
+            given = {"tokens": tokens.pad([rows[i] for i in batch])}
+            return given if features is None else {**given, "features": features[batch]}
+
+        return of_tokens
 
     def _features(self, sequences: Sequence[str]) -> Any:
         """(N, F), neighbours behind the descriptor's own; None for a graph over tokens alone."""
@@ -116,24 +145,17 @@ class Reader:
         return np.hstack([features, self._neighbours.features(sequences)])
 
     def attention(self, session: Any, sequences: Sequence[str]) -> list[NDArray[np.float32]]:
-        """(L,) weights of each sequence; only of a graph that takes tokens alone and has weights."""
+        """(L,) weights of each sequence; only of a graph that takes no features and has weights."""
         rows = self._shortened(sequences)
+        given = self._given(rows)
         weights: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(rows)
         for batch in _batches(rows):
-            for row, found in zip(batch, self._run(session, "attention", rows, batch, None), strict=True):
+            for row, found in zip(batch, session.run(["attention"], given(batch))[0], strict=True):
                 weights[row] = self._spread(found[: len(rows[row])], len(sequences[row]))
         return weights
 
     def _shortened(self, sequences: Sequence[str]) -> list[str]:
         return [self.policy.apply(sequence) for sequence in sequences]
-
-    def _run(
-        self, session: Any, output: str, rows: list[str], batch: NDArray[np.int64], features: Any
-    ) -> Any:
-        given = {"tokens": tokens.pad([rows[i] for i in batch])}
-        if features is not None:
-            given["features"] = features[batch]
-        return session.run([output], given)[0]
 
     def _spread(self, found: NDArray[np.float32], length: int) -> NDArray[np.float32]:
         """Weights of the residues that were looked at, at their places; NaN between."""
@@ -155,10 +177,31 @@ def reader_of(model: ModelFolder, vectors: Vectors = NO_VECTORS) -> Reader:
 
     Raises:
         ConfigError: The model makes its features itself, so that vectors would not be looked at.
+        BackboneError: Its language model is not on this machine, or of another revision.
         ModelFolderError: This version computes other features than the model expects.
         ValueError: The options in the folder are none of the descriptor set's.
     """
-    return Reader(_descriptor(model, vectors), _neighbours(model), _policy(model))
+    return Reader(_descriptor(model, vectors), _neighbours(model), _policy(model), _residues(model))
+
+
+def _residues(model: ModelFolder) -> ResidueVectors | None:
+    """What computes residue vectors; the language model is loaded when they are asked for."""
+    if "residues" not in model.description:
+        return None
+    from sortilin.embedding import residues
+
+    return residues.of_model(model.description["language_model"], model.path, model.description["files"])
+
+
+def _padded(vectors: Sequence[NDArray[np.float32]]) -> Callable[[NDArray[np.int64]], dict[str, Any]]:
+    """Row numbers → their vectors, padded, and which positions are residues."""
+    from sortilin.embedding.residues import padded
+
+    def of_residues(batch: NDArray[np.int64]) -> dict[str, Any]:
+        x, mask = padded([vectors[i] for i in batch])
+        return {"residues": x, "mask": mask}
+
+    return of_residues
 
 
 def _descriptor(model: ModelFolder, vectors: Vectors) -> Descriptor | None:
@@ -194,7 +237,7 @@ def _neighbours(model: ModelFolder) -> Neighbours | None:
 
 
 def _policy(model: ModelFolder) -> LengthPolicy | None:
-    spec = model.description.get("tokens")
+    spec = model.description.get("tokens") or model.description.get("residues")
     if spec is None:
         return None
     try:

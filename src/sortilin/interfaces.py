@@ -121,7 +121,9 @@ class Descriptor(Protocol):
 
     One that depends on more than its options may have further methods. `recorded()` gives what `model.json`
     says of it (see `component.recorded`), `absent()` the command that brings what it needs and is not there,
-    and `fingerprints()` file → SHA-256 of what it reads.
+    and `fingerprints()` file → SHA-256 of what it reads. One that takes long may have
+    `transform_all(sequences, on_progress)`: the same as `transform` for any number of sequences, with
+    progress of its own.
 
     Attributes:
         Config: Frozen pydantic model of its options; all have defaults.
@@ -149,6 +151,9 @@ class Classifier(Protocol):
         chosen: What `fit` chose by itself (grid search), for the record; empty before.
         splits_rows: Whether `fit` may learn from some rows and look at others; may be left out, and is then
             taken to be so.
+
+    One that stands upon a language model may have further methods: `absent()` gives the command that brings
+    it, or None; `folders()` sub-folder of the model folder → what writes files into it.
     """
 
     Config: ClassVar[type[Any]]
@@ -182,7 +187,7 @@ class Classifier(Protocol):
         ...
 
     def reads(self) -> dict[str, Any]:
-        """What `model.json` says of the graph's inputs: `features`, `tokens` or both.
+        """What `model.json` says of the graph's inputs: `features`, `tokens` or both; or `residues`.
 
         Empty where features are taken: what they are is the caller's to know.
         """
@@ -192,7 +197,8 @@ class Classifier(Protocol):
         """A graph to `scores` (N, S) float32.
 
         From `features` (N, F) float32; or, where sequences are taken, from what `reads` says: `tokens`
-        (N, L) int64 (`sequences.tokens`), each row padded to the right, `features`, or both.
+        (N, L) int64 (`sequences.tokens`), each row padded to the right, `features`, or both; or `residues`
+        (N, L, D) float32 with `mask` (N, L).
         """
         ...
 

@@ -27,6 +27,9 @@ PRETRAINED = Path(__file__).parent / "pretrained"
 
 Result = TypeVar("Result")
 
+OnFailure = Callable[[SequenceRecord, str], None]
+"""Called with a record that the model cannot read, and why."""
+
 MAX_BATCH_RESIDUES = 50_000
 MAX_BATCH_SEQUENCES = 2_048
 """Enough to spread NumPy's overhead thin, few enough for several batches in a file of some hundred proteins.
@@ -89,6 +92,22 @@ def load(
         raise ConfigError("a table of sequences is for files of vectors; give these too, or leave it out")
     given = Vectors(tuple(str(path) for path in vectors), None if table is None else str(table))
     return Predictor(artifact.read(locate(model)), name=str(model), threads=threads, vectors=given)
+
+
+class UnreadError(InputError):
+    """A model cannot read some records of a batch.
+
+    Args:
+        batch: The records; of how many the whole input consists is not known before the stream ends.
+        by_place: Place in the batch, from 0 → why.
+    """
+
+    def __init__(self, batch: Sequence[SequenceRecord], by_place: Mapping[int, str]) -> None:
+        self.by_place = dict(by_place)
+        named = [f"{batch[at].id}: {reason}" for at, reason in list(self.by_place.items())[:_NAMED]]
+        more = "; ..." if len(self.by_place) > _NAMED else ""
+        n_unread = counted(len(self.by_place), "sequence")
+        super().__init__(f"the model cannot read {n_unread}: {'; '.join(named)}{more}")
 
 
 class Predictor:
@@ -204,13 +223,31 @@ class Predictor:
         stream = self.predict_batches(records_from_strings(sequences))
         return [prediction for batch in stream for prediction in batch]
 
-    def predict_batches(self, records: Iterable[SequenceRecord]) -> Iterator[list[Prediction]]:
+    def predict_batches(
+        self, records: Iterable[SequenceRecord], *, on_failure: OnFailure | None = None
+    ) -> Iterator[list[Prediction]]:
         """Predictions in input order, a batch at a time.
 
         Records are drawn in the caller's thread; no more than two batches a thread are held. A fault of the
         records is raised behind the predictions of the batches before it.
+
+        Args:
+            records: Cleaned records.
+            on_failure: Called, in input order and in the caller's thread, with each record that the model
+                cannot read (a language model takes no longer one, say); it is left out. Without it, the
+                first such batch is an error.
+
+        Raises:
+            UnreadError: The model cannot read some records of a batch, and there is no `on_failure`.
         """
-        return self._by_batch(self._predictions, records)
+        if on_failure is None:
+            yield from self._by_batch(self._predictions, records)
+            return
+        for predictions, failed in self._by_batch(self._predictions_and_failures, records):
+            for record, reason in failed:
+                on_failure(record, reason)
+            if predictions:
+                yield predictions
 
     def scores(self, sequences: Sequence[str]) -> DoubleArray:
         """(N, S) scores of cleaned sequences, before calibration; logits where the model is a network."""
@@ -227,6 +264,20 @@ class Predictor:
             _ = self._session
             yield batch
 
+    def _predictions_and_failures(
+        self, batch: list[SequenceRecord]
+    ) -> tuple[list[Prediction], list[tuple[SequenceRecord, str]]]:
+        """Predictions of the records that the model can read; the others, and why it cannot."""
+        failed: dict[int, str] = {}
+        while True:
+            left = [at for at in range(len(batch)) if at not in failed]
+            try:
+                found = self._predictions([batch[at] for at in left]) if left else []
+            except UnreadError as error:
+                failed |= {left[at]: reason for at, reason in error.by_place.items()}
+            else:
+                return found, [(batch[at], failed[at]) for at in sorted(failed)]
+
     def _predictions(self, batch: list[SequenceRecord]) -> list[Prediction]:
         table = self._probabilities(batch)
         is_known = self.was_trained_on([record.sequence for record in batch])
@@ -239,13 +290,21 @@ class Predictor:
         try:
             scores = self.scores([record.sequence for record in batch])
         except InputError as error:
-            if isinstance(error, OfSequences):
-                raise InputError(_unread(batch, error.by_place)) from None
+            if isinstance(error, OfSequences) and error.by_place:
+                raise UnreadError(batch, error.by_place) from None
             raise
         table = self._calibration(scores)
         if not np.isfinite(table).all():
             raise self._damaged("it gives probabilities that are no numbers")
         return table
+
+    def vector_files(self) -> dict[str, str]:
+        """File of vectors, and of their sequences, that it predicts from → SHA-256; mostly empty.
+
+        Raises:
+            InputError: One cannot be read.
+        """
+        return self._reader.files()
 
     def words_of_shortening(self, n: int) -> str:
         """That n sequences were not read whole, and what of them was."""
@@ -267,8 +326,8 @@ class Predictor:
         """
         if "attention" not in [tensor.name for tensor in self._session.get_outputs()]:
             raise ConfigError(
-                f"model '{self.name}' has no attention; networks with pooling: attention have "
-                "(attention-lstm, cnn-bilstm-attention)"
+                f"model '{self.name}' has no attention; networks with pooling: attention or self_attention "
+                "have (attention-lstm, cnn-bilstm-attention, cnn-attention)"
             )
         parts = self._by_batch(self._attention, records_from_strings(sequences))
         return [weights for part in parts for weights in part]
@@ -291,13 +350,6 @@ class Predictor:
         probabilities = dict(zip(self.classes, row, strict=True))
         answers = {name: answering(probabilities) for name, answering in self.questions.items()}
         return Prediction(record.id, length, label, probabilities, flags, answers)
-
-
-def _unread(batch: Sequence[SequenceRecord], by_place: Mapping[int, str]) -> str:
-    """Which records a model cannot read, and why; of how many is not known before the stream ends."""
-    named = [f"{batch[at].id}: {reason}" for at, reason in list(by_place.items())[:_NAMED]]
-    more = "; ..." if len(by_place) > _NAMED else ""
-    return f"the model cannot read {counted(len(by_place), 'sequence')}: {'; '.join(named)}{more}"
 
 
 def _batches(records: Iterable[SequenceRecord]) -> Iterator[list[SequenceRecord]]:

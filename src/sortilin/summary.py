@@ -33,7 +33,7 @@ def summarize(
         on_error: The policy for faulty records.
         n_shortened: Sequences that the model did not read whole.
     """
-    description = model.model.description
+    description, files = model.model.description, model.vector_files()
     return RunSummary(
         version=__version__,
         model=model.name,
@@ -56,5 +56,6 @@ def summarize(
             "trained_with": description.get("sortilin_version"),
             "training_data": description["training_data"]["name"],
             "limits": list(registry.get("task", model.task).limits),
+            **({"vectors": files} if files else {}),
         },
     )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
+from collections.abc import Iterator
 from functools import cache
 from itertools import combinations
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +23,7 @@ from pydantic import ValidationError
 import tiny
 from sortilin import registry
 from sortilin.classifiers.boosting import _largest_float32_not_above
+from sortilin.embedding import residues
 from sortilin.errors import MissingDependencyError
 from sortilin.evaluation import calibration
 from sortilin.interfaces import FEATURES, SEQUENCES, Classifier, DoubleArray, FloatArray, Inputs, IntArray
@@ -25,7 +31,7 @@ from sortilin.sequences import tokens
 
 NAMES = registry.names("classifier")
 N_CLASSES = (2, 3, 4)
-SLOW_N_CLASSES = {"head": (2, 3), "neural": (2, 3), "ensemble": (2, 3)}
+SLOW_N_CLASSES = {"head": (2, 3), "neural": (2, 3), "ensemble": (2, 3), "fine_tuned": (2,)}
 """Its export takes seconds."""
 
 CASES = [(name, c) for name in NAMES for c in SLOW_N_CLASSES.get(name, N_CLASSES)]
@@ -46,6 +52,12 @@ QUICK: dict[str, dict[str, Any]] = {
         "training": {"epochs": 6, "learning_rate": 0.03, "batch_size": 16},
     },
 }
+QUICK["fine_tuned"] = {
+    "head": {"name": "light_attention", "options": {"filters": 8, "kernel": 3}},
+    "training": {"epochs": 12, "learning_rate": 0.01, "batch_size": 16},
+}
+"""Of a frozen language model; the other modes in tests/test_classifiers_fine_tuned.py."""
+
 QUICK["calibrated"] = {"classifier": {"name": "svm", "options": QUICK["svm"]}, "folds": 3}
 QUICK["ensemble"] = {"members": [{"classifier": {"name": "neural", "options": QUICK["neural"]}}]}
 """With members of features too in tests/test_classifiers_ensemble.py."""
@@ -114,7 +126,8 @@ def given_to(name: str, n_classes: int) -> Given:
 
 def fit(name: str, n_classes: int, *, seed: int = SEED) -> Classifier:
     variant = registry.get("classifier", name)
-    classifier: Classifier = variant(variant.Config(**QUICK.get(name, {})))
+    more = {"backbone": tiny_backbone()} if name == "fine_tuned" else {}
+    classifier: Classifier = variant(variant.Config(**QUICK.get(name, {}), **more))
     rows = given_to(name, n_classes)
     classifier.fit(rows.x, rows.y, n_classes=n_classes, seed=seed)
     return classifier
@@ -124,13 +137,38 @@ fit_once = cache(fit)
 
 
 @cache
+def tiny_backbone() -> str:
+    """A folder with a small random language model."""
+    pytest.importorskip("transformers")
+    import hub
+
+    folder = Path(mkdtemp(prefix="sortilin-contract-"))
+    atexit.register(rmtree, folder)
+    for name, content in hub.files_of("esm2").items():
+        (folder / name).write_bytes(content)
+    return str(folder)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Graphs of the language model stand in a folder of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SORTILIN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@cache
 def graph_of(name: str, n_classes: int) -> bytes:
     return fit_once(name, n_classes).to_onnx()
 
 
 def onnx_scores(graph: bytes, x: Inputs) -> NDArray[np.float32]:
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    given = {"tokens": tokens.pad(list(x))} if x.dtype == object else {"features": x}
+    if "residues" in {tensor.name for tensor in session.get_inputs()}:
+        vectors, mask = residues.padded(residues.of_backbone(tiny_backbone(), -1)(list(x)))
+        given = {"residues": vectors, "mask": mask}
+    else:
+        given = {"tokens": tokens.pad(list(x))} if x.dtype == object else {"features": x}
     (scores,) = session.run(["scores"], given)
     return np.asarray(scores)
 
@@ -234,6 +272,7 @@ def test_unknown_option_is_refused(name: str) -> None:
         ("head", "torch", "training a network needs torch: pip install 'sortilin[train]'"),
         ("boosting", "lightgbm", "training boosted trees needs lightgbm: pip install 'sortilin[train]'"),
         ("neural", "torch", "training a network needs torch: pip install 'sortilin[train]'"),
+        ("fine_tuned", "torch", "training a network needs torch: pip install 'sortilin[train]'"),
         ("neural", "accelerate", "training a network needs accelerate: pip install 'sortilin[train]'"),
         ("neural", "sklearn", "training a network needs scikit-learn: pip install 'sortilin[train]'"),
         ("neural", "onnxscript", "training a network needs onnxscript: pip install 'sortilin[train]'"),

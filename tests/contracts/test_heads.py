@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "lstm": {"hidden": 4},
     "cnn_lstm": {"hidden": 4, "filters": 3, "kernels": (3,)},
     "light_attention": {"hidden": 4, "kernel": 3},
+    "cnn_attention": {"channels": (7, 6, 5), "hidden": 6, "kernel": 3},
     "mlp": {"hidden": (6,)},
     "linear": {"dropout": 0.1},
 }
@@ -48,13 +49,23 @@ CASES: dict[str, list[dict[str, Any]]] = {
         {"bidirectional": False, "pooling": "max", "window": 4, "filters": None},
     ],
     "light_attention": [{}, {"kernel": 9, "filters": 3}],
+    "cnn_attention": [
+        {},
+        {"kernel": 5, "window": 3},
+        {"kernel": 7, "window": 1},
+        {"convolutions": False},
+        {"self_attention": False},
+        {"published_form": True},
+        {"published_form": True, "self_attention": False},
+    ],
     "mlp": [{}, {"hidden": (6, 4), "dropout": (0.3, 0.2), "batch_norm": True}],
 }
 OF_THE_MEAN = ("linear", "mlp")
 """Heads to which the order of the residues is nothing."""
 
 WITHOUT_ATTENTION = (
-    "head '{}' has no attention; light_attention has, and lstm and cnn_lstm with pooling: attention"
+    "head '{}' has no attention; light_attention and cnn_attention have, and lstm and cnn_lstm with "
+    "pooling: attention"
 )
 LENGTHS = (7, 1, 12, 3, 8)
 EXACT = 1e-12
@@ -257,6 +268,8 @@ def test_head_without_attention_says_so(case: tuple[str, dict[str, Any]]) -> Non
     expected = "this head has no attention; use pooling: attention"
     if case[0] in OF_THE_MEAN:
         expected = WITHOUT_ATTENTION.format(case[0])
+    if case[0] == "cnn_attention":
+        expected = "this head has no attention; use self_attention: true"
     assert str(caught.value) == expected
 
 
@@ -264,6 +277,8 @@ def test_head_without_attention_says_so(case: tuple[str, dict[str, Any]]) -> Non
 def test_attention_is_where_it_is_asked_for(name: str, options: dict[str, Any]) -> None:
     if "pooling" in options:
         assert built(name, options).has_attention == (options["pooling"] == "attention")
+    if "self_attention" in options:
+        assert built(name, options).has_attention == options["self_attention"]
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])

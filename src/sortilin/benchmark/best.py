@@ -63,8 +63,7 @@ def examine(best: Best) -> dict[str, Any]:
         "cross_validation": {
             "model": best.preset.name,
             "folds": [compare.plain(fold) for fold in folds.folds],
-            "mean": compare.plain({name: folds.mean(name) for name in folds.pooled.metrics}),
-            "spread": compare.plain({name: folds.spread(name) for name in folds.pooled.metrics}),
+            **compare.folded(folds),
             "pooled": compare.plain(folds.pooled),
             "seconds": seconds,
         },
@@ -165,7 +164,8 @@ def _raw(predictor: Predictor, sequences: list[str]) -> DoubleArray | None:
 def _beside_published(config: BenchmarkConfig, model: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The blind predictions beside the paper's, with the agreement counted."""
     table = published.of(config.task, config.data)
-    theirs = table["blind"]["rows"] if table else {}
+    was = table and table.get("blind")
+    theirs = was["rows"] if was else {}
     merged = []
     for row in rows:
         other = theirs.get(row["id"], {})
@@ -180,11 +180,11 @@ def _beside_published(config: BenchmarkConfig, model: str, rows: Sequence[dict[s
     both = [s and r["confidence"] == r["published_confidence"] for s, r in zip(same, merged, strict=True)]
     shared = [row for row in merged if row["published_label"]]
     agreement = None
-    if table and shared:
+    if was and shared:
         agreement = {
             "labels": sum(same),
             "labels_and_confidence": sum(both),
             "of": len(shared),
-            "published_by": table["blind"]["by"],
+            "published_by": was["by"],
         }
     return {"model": model, "rows": merged, "agreement": agreement}

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from sortilin.evaluation import intervals, metrics
+from sortilin.evaluation.weighted import OF_TWO
+from sortilin.experiment.validate import CrossValidation
 from sortilin.interfaces import IntArray
 from sortilin.results import Evaluation
 
@@ -53,9 +55,10 @@ def evaluated(
     seed: int,
     resamples: int,
 ) -> dict[str, Any]:
-    """Evaluation of held-out probabilities; bootstrap intervals of the paper's metrics and of `metric`."""
+    """Evaluation of held-out probabilities; bootstrap intervals of the papers' metrics and of `metric`."""
     table = np.array(result["probabilities"])
-    names = tuple(dict.fromkeys((*intervals.METRICS, metric)))
+    of_two = OF_TWO if len(classes) == 2 else ()
+    names = tuple(dict.fromkeys((*intervals.METRICS, metric, *of_two)))
     bounds = intervals.bootstrap(y, table, classes, seed=seed, n_resamples=resamples, metrics=names)
     return {
         "evaluation": plain(metrics.evaluate(y, table, classes)),
@@ -87,3 +90,12 @@ def against(
     )
     found: dict[str, Any] = plain({"best": best["name"], **asdict(test)})
     return found
+
+
+def folded(folds: CrossValidation) -> dict[str, Any]:
+    """Each metric of a cross-validation: mean and sample standard deviation over folds."""
+    names = folds.pooled.metrics
+    return {
+        "mean": plain({name: folds.mean(name) for name in names}),
+        "spread": plain({name: folds.spread(name) for name in names}),
+    }

@@ -24,6 +24,7 @@ from sortilin.experiment.inputs import Inputs
 from sortilin.interfaces import SEQUENCES
 from sortilin.registry import get
 
+_DEFAULTS = Path(__file__).parent / "defaults"
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._+-]*[A-Za-z0-9_-])?")
 
 
@@ -37,6 +38,9 @@ class ModelSpec(BaseModel):
         features: Descriptor set, in place of the preset's.
         classifier: Classifier, in place of a preset.
         title: What stands in tables; the preset's by default.
+        baseline: Whether it stands among the baselines, which are never the best model.
+        published: The published model that it stands for, as the paper's tables name it; the preset's by
+            default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +50,8 @@ class ModelSpec(BaseModel):
     features: Component | None = None
     classifier: Component | None = None
     title: str | None = None
+    baseline: bool = False
+    published: str | None = None
 
     @field_validator("name")
     @classmethod
@@ -68,6 +74,7 @@ class BenchmarkConfig(BaseModel):
         task: Registered task.
         data: Dataset name, `name:split`, or labelled files; the task's own dataset by default.
         labels: How labels are read from files.
+        tests: Test sets, datasets or files: every model learns from all of the data and scores each once.
         models: What is compared, in the order of the table.
         networks: Classifier options for every network, over the preset's and under a model's own.
         split: "holdout" scores all models on one stratified split (on the rows that the data mark as
@@ -75,7 +82,8 @@ class BenchmarkConfig(BaseModel):
         holdout: Share of the held-out rows.
         folds: Folds of the cross-validation.
         seed: Seed of splits, fits and resampling.
-        baselines: Whether majority, length, composition and nearest homologue stand beside the models.
+        baselines: Whether majority, length, composition and nearest homologue (on folds of peptides the
+            nearest peptide) stand beside the models.
         cross_validation: Whether the best model is cross-validated, trained again on all data, and
             predicts the blind set.
         blind: Dataset or file without labels that the final model predicts; the task's own where it has
@@ -87,6 +95,7 @@ class BenchmarkConfig(BaseModel):
     task: str
     data: Sources = ()
     labels: LabelHabit = "auto"
+    tests: Sources = ()
     models: tuple[ModelSpec, ...] = Field(min_length=1)
     networks: dict[str, Any] = {}
     split: Literal["holdout", "folds"] = "holdout"
@@ -115,6 +124,16 @@ class BenchmarkConfig(BaseModel):
             if folder in seen:
                 raise ValueError(f"'{spec.name}' stands there twice; give one of them another name")
             seen.add(folder)
+        if value and all(spec.baseline for spec in value):
+            raise ValueError("all are baselines; at least one has to be a model")
+        return value
+
+    @field_validator("tests")
+    @classmethod
+    def _are_different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        repeated = [source for number, source in enumerate(value) if source in value[:number]]
+        if repeated:
+            raise ValueError(f"'{repeated[0]}' stands there twice")
         return value
 
     @model_validator(mode="after")
@@ -136,7 +155,7 @@ def resolve(config: BenchmarkConfig, spec: ModelSpec) -> presets.Preset:
     """
     if spec.classifier is not None:
         title = spec.title or spec.name
-        found = presets.Preset(spec.name, title, spec.features, spec.classifier)
+        found = presets.Preset(spec.name, title, spec.features, spec.classifier, spec.published)
     else:
         base = presets.get(spec.preset or spec.name, config.task)
         takes = get("classifier", base.classifier.name).takes
@@ -151,7 +170,7 @@ def resolve(config: BenchmarkConfig, spec: ModelSpec) -> presets.Preset:
             spec.title or base.title,
             features,
             classifier,
-            base.published if is_as_published else None,
+            spec.published or (base.published if is_as_published else None),
         )
     check_inputs(found.features, found.classifier)
     found.classifier.build("classifier")
@@ -171,6 +190,12 @@ def read_config(path: Path, **overrides: Any) -> BenchmarkConfig:
         ConfigError: The file is absent, is no YAML mapping, or holds what is not allowed.
     """
     return validated(overridden(path, overrides), str(path))
+
+
+def default_path(task: str) -> Path | None:
+    """The file that a task alone stands for; None where it has none."""
+    path = _DEFAULTS / f"{task}.yaml"
+    return path if path.exists() else None
 
 
 def to_yaml(config: BenchmarkConfig) -> str:

@@ -24,8 +24,17 @@ MOTIFS = {
 }
 
 
-def explore(data: LabelledSet, blind: Sequence[str] | None, tell: OnProgress) -> dict[str, Any]:
-    """Lengths, correlation of the paper's 71 features, pI and motifs by class, as plain values."""
+def explore(
+    data: LabelledSet, blind: Sequence[str] | None, tell: OnProgress, *, has_signals: bool = True
+) -> dict[str, Any]:
+    """Lengths, correlation of the paper's 71 features, pI and motifs by class, as plain values.
+
+    Args:
+        data: The sequences.
+        blind: Others whose lengths stand beside them.
+        tell: Called as (stage, done, total).
+        has_signals: False where the motifs, signals of proteins, mean nothing: among peptides.
+    """
     inputs = Inputs.of(FEATURES)
     x = inputs(data.sequences, tell)
     assert inputs.descriptor is not None
@@ -40,15 +49,20 @@ def explore(data: LabelledSet, blind: Sequence[str] | None, tell: OnProgress) ->
             label: np.round(x[data.y == c, names.index(ISOELECTRIC_POINT)].astype(float), 3).tolist()
             for c, label in enumerate(data.classes)
         },
-        "motifs": {
-            "names": list(MOTIFS.values()),
-            "share": {
-                label: [
-                    float((x[data.y == c, names.index(motif)] > 0).mean()) if (data.y == c).any() else 0.0
-                    for motif in MOTIFS
-                ]
-                for c, label in enumerate(data.classes)
-            },
+        "motifs": _signals(x, data, names) if has_signals else None,
+    }
+
+
+def _signals(x: FloatArray, data: LabelledSet, names: Sequence[str]) -> dict[str, Any]:
+    """Share of each class in which a motif occurs."""
+    return {
+        "names": list(MOTIFS.values()),
+        "share": {
+            label: [
+                float((x[data.y == c, names.index(motif)] > 0).mean()) if (data.y == c).any() else 0.0
+                for motif in MOTIFS
+            ]
+            for c, label in enumerate(data.classes)
         },
     }
 

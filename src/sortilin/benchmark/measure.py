@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sortilin.benchmark import baselines
 from sortilin.benchmark.compare import plain
 from sortilin.benchmark.folder import Folder, identity
 from sortilin.component import Component
 from sortilin.errors import TrainingError
+from sortilin.evaluation import metrics
 from sortilin.evaluation.calibration import Calibration
 from sortilin.experiment import validate
 from sortilin.experiment.data import LabelledSet
@@ -25,6 +27,9 @@ from sortilin.experiment.inputs import Inputs
 from sortilin.experiment.presets import Preset
 from sortilin.experiment.validate import CrossValidation, Fold, Problem
 from sortilin.interfaces import Classifier, DoubleArray, IntArray, OnProgress, Watch, named
+
+ON_TESTS = "tests"
+"""Name of the stored result of a model on the test sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,21 @@ class Split:
     def whole_problem(self, x: Any) -> Problem:
         """The same for inputs of `whole`."""
         return Problem(x, self.whole.y, self.data.classes, self.n_folds, self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class TestSet:
+    """A test set, from which nothing ever learns and which chooses nothing.
+
+    Attributes:
+        name: Source, as given.
+        data: Its sequences, as published: repeats stay.
+        is_known: (M,) whether each of them stands in the training data too.
+    """
+
+    name: str
+    data: LabelledSet
+    is_known: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +129,7 @@ def on_holdout(bench: Bench, preset: Preset) -> dict[str, Any]:
     bench.tell(preset.name, 0, 1)
     problem = split.problem(inputs_of(preset, split.data.sequences))
     watch = bench.watch(preset.name)
-    with _named_faults(preset.name):
+    with named_faults(preset.name):
         classifier, calibrate = validate.calibrated(preset.classifier, problem.rows(split.train), watch)
     table = calibrate(classifier.scores(problem.x[split.held_out]))
     took = getattr(classifier, "seconds", 0.0) or time.monotonic() - started
@@ -120,7 +140,7 @@ def on_holdout(bench: Bench, preset: Preset) -> dict[str, Any]:
 
 
 @contextmanager
-def _named_faults(what: str) -> Iterator[None]:
+def named_faults(what: str) -> Iterator[None]:
     """Say whose training diverged."""
     try:
         yield
@@ -128,8 +148,8 @@ def _named_faults(what: str) -> Iterator[None]:
         raise TrainingError(f"{what}: {error}") from None
 
 
-def check_stored(folder: Folder, presets: Iterable[Preset]) -> None:
-    """Refuse results of other options before anything is fitted.
+def check_stored(folder: Folder, presets: Iterable[Preset], tests: Sequence[TestSet] = ()) -> None:
+    """Refuse results of other options or test sets before anything is fitted.
 
     Raises:
         ConfigError: A model's stored result was made with other options.
@@ -139,6 +159,13 @@ def check_stored(folder: Folder, presets: Iterable[Preset]) -> None:
         for path in sorted(folder.of_model(preset.name).glob("*.json")):
             if path.stem == "result" or path.stem.startswith("fold-"):
                 folder.load(preset.name, path.stem, wanted)
+            elif path.stem == ON_TESTS and tests:
+                folder.load(preset.name, path.stem, identity_on(tests, wanted))
+
+
+def identity_on(tests: Sequence[TestSet], of_model: str) -> str:
+    """Equal models and test sets, equal identity."""
+    return identity(of_model, {test.name: test.data.fingerprint for test in tests})
 
 
 def _of_fit(classifier: Classifier) -> dict[str, Any]:
@@ -163,14 +190,14 @@ def baseline_on_holdout(bench: Bench, name: str) -> dict[str, Any]:
     """The same for a baseline."""
     if name in baselines.COMPONENTS:
         return on_holdout(bench, baseline_preset(name))
-    wanted = identity(name, baselines.HOMOLOGUE_WEIGHT)
+    wanted = baselines.rule_identity(name)
     found = bench.folder.load(name, "result", wanted)
     if found is not None:
         return found
     split, started = bench.split, time.monotonic()
     bench.tell(name, 0, 1)
     x = np.array(split.data.sequences, dtype=object)
-    table = _bare_baseline(name, x[split.train], split.data.y[split.train], x[split.held_out], bench)
+    table = bare_baseline(name, x[split.train], split.data.y[split.train], x[split.held_out], bench)
     result = {
         "probabilities": table.tolist(),
         "n_parameters": None,
@@ -189,11 +216,38 @@ def baseline_preset(name: str) -> Preset:
     return Preset(name, baselines.TITLES[name], Component(name=name), baselines.BOOSTING)
 
 
-def _bare_baseline(name: str, x: Any, y: IntArray, held_out: Any, bench: Bench) -> DoubleArray:
-    n_classes = len(bench.split.data.classes)
-    if name == baselines.MAJORITY:
-        return baselines.Frequencies.of(y, n_classes)(len(held_out))
-    return baselines.nearest_homologue(x, y, held_out, n_classes, named(bench.tell, name))
+def bare_baseline(name: str, x: Any, y: IntArray, held_out: Any, bench: Bench) -> DoubleArray:
+    """(M, C) of a baseline that is a fixed rule, from training sequences and classes and held-out ones."""
+    return baselines.RULES[name](x, y, held_out, len(bench.split.data.classes), named(bench.tell, name))
+
+
+def baseline_on_folds(bench: Bench, name: str) -> tuple[CrossValidation, float]:
+    """Stratified cross-validation of a baseline; see `on_folds`."""
+    if name in baselines.COMPONENTS:
+        return on_folds(bench, baseline_preset(name))
+    wanted, whole = baselines.rule_identity(name), bench.split.whole
+    problem = bench.split.whole_problem(np.array(whole.sequences, dtype=object))
+    fold, table = np.empty(len(whole), dtype=np.int64), np.empty((len(whole), len(whole.classes)))
+    seconds = 0.0
+    for number, (train, held_out) in enumerate(validate.stratified_folds(problem)):
+        what = f"fold-{number + 1}"
+        found = bench.folder.load(name, what, wanted)
+        if found is None:
+            started = time.monotonic()
+            rows = bare_baseline(name, problem.x[train], problem.y[train], problem.x[held_out], bench)
+            record = {"probabilities": rows.tolist(), "seconds": time.monotonic() - started}
+            found = bench.folder.save(name, what, wanted, record)
+        fold[held_out], table[held_out] = number, np.array(found["probabilities"])
+        seconds += found["seconds"]
+    return _uncalibrated(table, fold, problem), seconds
+
+
+def _uncalibrated(table: DoubleArray, fold: IntArray, problem: Problem) -> CrossValidation:
+    """Probabilities that follow a fixed rule, as a cross-validation."""
+    places = [fold == number for number in range(problem.n_folds)]
+    folds = [metrics.evaluate(problem.y[here], table[here], problem.classes) for here in places]
+    pooled = metrics.evaluate(problem.y, table, problem.classes)
+    return CrossValidation(table, table, fold, tuple(folds), pooled, ({},) * problem.n_folds)
 
 
 def on_folds(bench: Bench, preset: Preset) -> tuple[CrossValidation, float]:
@@ -212,7 +266,7 @@ def on_folds(bench: Bench, preset: Preset) -> tuple[CrossValidation, float]:
         if found is None:
             bench.tell(f"{preset.name}, {what}", 0, 1)
             started = time.monotonic()
-            with _named_faults(f"{preset.name}, {what}"):
+            with named_faults(f"{preset.name}, {what}"):
                 fold = validate.fit_fold(
                     preset.classifier, problem, train, held_out, bench.watch(preset.name, what)
                 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -137,6 +137,21 @@ class _ExportedOfFeatures(nn.Module):
         return (as_scores(self.network(features)),)
 
 
+class _ExportedOfResidues(nn.Module):
+    """What the ONNX graph computes of residue vectors."""
+
+    def __init__(self, head: Any) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, residues: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """(N, L, D) vectors and (N, L) mask → scores and, if there is attention, weights."""
+        if not self.head.has_attention:
+            return (as_scores(self.head(residues, mask)),)
+        logits, weights = self.head.attention(residues, mask)
+        return as_scores(logits), weights
+
+
 class _OnnxLstm(nn.Module):
     """A layer of `nn.LSTM` as ONNX's operator.
 
@@ -187,34 +202,54 @@ def to_onnx(network: Network) -> bytes:
     Raises:
         ConfigError: The exporter finds no graph that holds for every length.
     """
-    outputs = ["scores", "attention"] if network.head.has_attention else ["scores"]
-    example = torch.ones(_EXAMPLE, dtype=torch.int64)
-    return _exported(_Exported(_exportable(network)), "tokens", example, outputs, open_dims=("N", "L"))
+    example = {"tokens": torch.ones(_EXAMPLE, dtype=torch.int64)}
+    module = _Exported(_exportable(network))
+    return _exported(module, example, _outputs(network.head), open_dims=("N", "L"))
+
+
+def to_onnx_of_residues(head: Any, width: int) -> bytes:
+    """`residues` (N, L, D) and `mask` (N, L) → `scores` (N, S) and, with attention, `attention` (N, L).
+
+    Raises:
+        ConfigError: The exporter finds no graph that holds for every length.
+    """
+    example = {
+        "residues": torch.zeros(*_EXAMPLE, width),
+        "mask": torch.ones(_EXAMPLE, dtype=torch.bool),
+    }
+    module = _ExportedOfResidues(_exportable(head))
+    return _exported(module, example, _outputs(head), open_dims=("N", "L"))
+
+
+def _outputs(head: Any) -> list[str]:
+    return ["scores", "attention"] if head.has_attention else ["scores"]
 
 
 def to_onnx_of_features(network: FeatureNetwork) -> bytes:
     """`features` (N, F) → `scores` (N, S); the standardization is part of the graph."""
-    example = torch.zeros(_EXAMPLE[0], len(network.mean))
+    example = {"features": torch.zeros(_EXAMPLE[0], len(network.mean))}
     module = _ExportedOfFeatures(_exportable(network))
-    return _exported(module, "features", example, ["scores"], open_dims=("N",))
+    return _exported(module, example, ["scores"], open_dims=("N",))
 
 
 def _exported(
-    module: nn.Module, name: str, example: Tensor, outputs: list[str], *, open_dims: tuple[str, ...]
+    module: nn.Module, example: Mapping[str, Tensor], outputs: list[str], *, open_dims: tuple[str, ...]
 ) -> bytes:
-    """The graph of a module of one argument, of which the first dimensions are open."""
+    """The graph of a module of these arguments, of which the first dimensions are open."""
     from torch.export import Dim
+
+    dims = {place: Dim(letter) for place, letter in enumerate(open_dims)}
 
     with warnings.catch_warnings(), _quiet_exporter():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         program = torch.onnx.export(
             module.eval(),
-            (example,),
+            tuple(example.values()),
             dynamo=True,
             verbose=False,
-            input_names=[name],
+            input_names=list(example),
             output_names=outputs,
-            dynamic_shapes={name: {place: Dim(letter) for place, letter in enumerate(open_dims)}},
+            dynamic_shapes=dict.fromkeys(example, dims),
         )
     assert program is not None  # None only where a file is written
     return _tidied(program.model_proto, outputs, n_open=len(open_dims))
@@ -248,8 +283,7 @@ def _tidied(proto: Any, outputs: list[str], *, n_open: int = 2) -> bytes:
     for part in (proto, proto.graph, *proto.graph.node, *proto.functions):
         del part.metadata_props[:]
         part.doc_string = ""
-    (given,) = proto.graph.input
-    open_dims = list(given.type.tensor_type.shape.dim)[:n_open]
+    open_dims = [d for given in proto.graph.input for d in list(given.type.tensor_type.shape.dim)[:n_open]]
     if fixed := [d.dim_value for d in open_dims if not d.dim_param]:
         raise ConfigError(f"this network cannot be exported: its graph would hold for a size of {fixed} only")
     for tensor, name in zip(proto.graph.output, outputs, strict=True):

@@ -244,5 +244,7 @@ def _check(member: Member, classifier: Classifier) -> None:
         raise ConfigError(f"'{name}' needs features: name a descriptor set beside it in the ensemble")
     if classifier.takes == SEQUENCES and member.features is not None:
         raise ConfigError(f"'{name}' reads the sequence itself; leave out features in the ensemble")
+    if classifier.takes == SEQUENCES and "tokens" not in classifier.reads():
+        raise ConfigError(f"'{name}' stands upon a language model of its own and is no member of an ensemble")
     if not classifier.gives_log_odds:
         raise ConfigError(f"'{name}' gives no log-odds of the classes, so it cannot be averaged with others")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sortilin.cli import _console
+from sortilin.cli._vectors import vectors_options
 
 if TYPE_CHECKING:
     from sortilin.benchmark import BenchmarkConfig
@@ -26,6 +27,9 @@ Examples:
   sortilin benchmark localization --models bilstm --max-residues 500 --epochs 8 -o runs/psl
   sortilin benchmark custom --data my.csv --models svm,boosting,lstm -o runs/mine
   sortilin benchmark localization --models boosting,esm2_t6+mlp -o runs/psl
+  sortilin benchmark anticancer -o runs/acp
+  sortilin benchmark anticancer --models svm,cnn-attention -o runs/acp
+  sortilin benchmark custom --data my.csv --vectors my.h5 --models svm,head -o runs/mine
   sortilin benchmark configs/benchmark-localization.yaml -o runs/psl
 """
 )
@@ -33,8 +37,9 @@ Examples:
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="Folder of the results.")
 @click.option(
     "--models",
-    help="svm, boosting, lstm, bilstm, attention-lstm, lstm-cnn, cnn-bilstm-attention, or BACKBONE+HEAD as "
-    "esm2_t6+mlp; with commas.  [default: svm,boosting]",
+    help="svm, boosting, lstm, bilstm, attention-lstm, lstm-cnn, cnn-bilstm-attention, cnn-attention, or "
+    "BACKBONE+HEAD as esm2_t6+mlp; with commas.  [default: svm,boosting; those of the file; all of the paper "
+    "for anticancer]",
 )
 @click.option(
     "--data",
@@ -42,6 +47,13 @@ Examples:
     help="Dataset (name or name:split) or labelled file (FILE or CLASS=FILE); may be repeated.",
 )
 @click.option("--labels", help="Where labels stand in files: auto, biotrainer, deeploc, pipe, ...")
+@click.option(
+    "--test",
+    "tests",
+    multiple=True,
+    help="Dataset or file that every model scores once, after learning from all the data; may be repeated.",
+)
+@vectors_options
 @click.option(
     "--split",
     type=click.Choice(["holdout", "folds"]),
@@ -60,10 +72,11 @@ def benchmark(what: str, *, output: Path, quiet: bool, **options: Any) -> None:
     """Compare models on identical splits and write one report.
 
     TASK is localization, activity, anticancer or custom; CONFIG is a YAML file, over which options on the
-    command line win. Results are kept per model: run the same command again after an interruption, or with
-    further models, and only what is missing is computed. The folder holds report.html, table.tsv,
-    results.json, figures as PNG and SVG, and the best model trained on all data, in model/. Needs
-    `pip install 'sortilin[train]'`.
+    command line win. anticancer alone, without --data or --vectors, is the second paper's benchmark: folds of
+    its training set, both test sets, all its models. Results are kept per model: run the same command again
+    after an interruption, or with further models, and only what is missing is computed. The folder holds
+    report.html, table.tsv, results.json, figures as PNG and SVG, and the best model trained on all data, in
+    model/. Needs `pip install 'sortilin[train]'`.
     """
     from sortilin.benchmark import run
 
@@ -90,23 +103,38 @@ def _resolved(what: str, options: dict[str, Any]) -> BenchmarkConfig:
     for flag in ("baselines", "cross_validation"):
         if given.pop(f"no_{flag}", False):
             given[flag] = False
-    config = _of_task_or_file(what, given, networks)
+    config = _of_task_or_file(what, given, networks, _taken_vectors(given))
     if networks and not any(_is_network(spec, config.task) for spec in config.models):
         names = ", ".join(spec.name for spec in config.models)
         raise ConfigError(f"--epochs and --max-residues are for networks; none is among the models: {names}")
     return config
 
 
-def _of_task_or_file(what: str, given: dict[str, Any], networks: dict[str, Any]) -> BenchmarkConfig:
+def _taken_vectors(given: dict[str, Any]) -> dict[str, Any]:
+    """Take the files of vectors out of what was given."""
+    from sortilin.errors import ConfigError
+
+    files: dict[str, Any] = {key: given.pop(key) for key in ("vectors", "table") if key in given}
+    if files and "vectors" not in files:
+        raise ConfigError("--table names the sequences of --vectors; give these too, or leave it out")
+    return files
+
+
+def _of_task_or_file(
+    what: str, given: dict[str, Any], networks: dict[str, Any], vectors: dict[str, Any]
+) -> BenchmarkConfig:
     from sortilin import registry
-    from sortilin.benchmark.config import ModelSpec, read_config, validated
+    from sortilin.benchmark.config import ModelSpec, default_path, read_config, validated
     from sortilin.errors import UnknownNameError
     from sortilin.experiment.config import DEFAULT_SEED
 
-    if what in registry.names("task"):
-        defaults = {"task": what, "models": "svm,boosting", "seed": DEFAULT_SEED, "networks": networks}
-        return validated({**defaults, **given}, "command line")
-    path = Path(what)
+    is_task = what in registry.names("task")
+    path = default_path(what) if is_task and "data" not in given and not vectors else Path(what)
+    if path is None or (is_task and path == Path(what)):
+        models = "svm,head" if vectors else "svm,boosting"
+        defaults = {"task": what, "models": models, "seed": DEFAULT_SEED, "networks": networks}
+        config = validated({**defaults, **given}, "command line")
+        return _with_vectors(config, vectors)
     if path.suffix not in (".yaml", ".yml") and not path.exists():
         raise UnknownNameError("task", what, [*registry.names("task"), "or the path of a YAML file"])
     names = given.pop("models", None)
@@ -115,8 +143,43 @@ def _of_task_or_file(what: str, given: dict[str, Any], networks: dict[str, Any])
     if names is not None:  # those of the file keep their options
         asked = [name.strip() for name in names.split(",")]
         specs = {name: specs.get(name, ModelSpec(name=name)) for name in asked}
-    models = tuple(_with_options(spec, config.task, networks) for spec in specs.values())
-    return config.model_copy(update={"models": models})
+    config = _with_vectors(config.model_copy(update={"models": tuple(specs.values())}), vectors)
+    chosen = tuple(_with_options(spec, config.task, networks) for spec in config.models)
+    return config.model_copy(update={"models": chosen})
+
+
+def _with_vectors(config: BenchmarkConfig, vectors: dict[str, Any]) -> BenchmarkConfig:
+    """Models of features read the vectors in place of their own; a classifier's name alone is one on them."""
+    from sortilin.component import Component
+    from sortilin.errors import ConfigError
+
+    if not vectors:
+        return config
+    features = Component(name="precomputed", options=vectors)
+    found = tuple(_on_vectors(spec, config.task, features) for spec in config.models)
+    if not any(spec.features == features for spec in found):
+        names = ", ".join(spec.name for spec in found)
+        raise ConfigError(f"--vectors are for models of features (svm, boosting, head, ...); found {names}")
+    return config.model_copy(update={"models": found})
+
+
+def _on_vectors(spec: ModelSpec, task: str, features: Any) -> ModelSpec:
+    from sortilin import registry
+    from sortilin.component import Component
+    from sortilin.experiment import presets
+    from sortilin.interfaces import FEATURES
+
+    name = spec.preset or spec.name
+    if spec.classifier is not None or name in presets.NAMES:
+        takes = spec.classifier.name if spec.classifier else presets.get(name, task).classifier.name
+        is_free = spec.features is None or spec.features.name == features.name
+        if not is_free or registry.get("classifier", takes).takes != FEATURES:
+            return spec
+        return spec.model_copy(update={"features": features})
+    if name in registry.names("classifier") and registry.get("classifier", name).takes == FEATURES:
+        classifier = Component(name=name, options=spec.options)
+        return spec.model_copy(update={"features": features, "classifier": classifier, "options": {}})
+    return spec
 
 
 def _is_network(spec: ModelSpec, task: str) -> bool:
@@ -148,5 +211,34 @@ def _table(results: dict[str, Any]) -> str:
         low, high = row["intervals"].get(metric, (None, None))
         interval = "" if low is None else f"   {low:.3f} to {high:.3f}"
         lines.append(f"{row['title']:{width}}{cells}{interval}{'   (baseline)' * row['is_baseline']}")
-    lines += [f"{row['title']:{width}}  not run; first: {row['command']}" for row in results["not_run"]]
-    return "\n".join(lines)
+    lines += [
+        f"{row['title']:{width}}  not run: {row['reason']}; first: {row['command']}"
+        for row in results["not_run"]
+    ]
+    return "\n".join([*lines, *_test_lines(results, width)])
+
+
+def _test_lines(results: dict[str, Any], width: int) -> list[str]:
+    """A table for each test set and each part of it."""
+    lines: list[str] = []
+    for test in results["tests"]:
+        new = test["n"] - test["n_known"]
+        parts = {"whole": f"{test['name']}, {test['n']} sequences"}
+        if 0 < new < test["n"]:
+            parts["new"] = f"{test['name']}, {new} sequences that do not stand in training"
+        for part, heading in parts.items():
+            lines += ["", heading, *_part_lines(results, test["name"], part, width)]
+    return lines
+
+
+def _part_lines(results: dict[str, Any], test: str, part: str, width: int) -> list[str]:
+    scored = [(row, row["tests"][test][part]) for row in results["models"]]
+    metric = results["metric"]
+    scored.sort(key=lambda pair: -(pair[1]["evaluation"]["metrics"][metric] or 0))
+    names = list(scored[0][1]["intervals"])
+    lines = [f"{'':{width}}" + "".join(f"  {name:>11}" for name in names)]
+    for row, found in scored:
+        values = [found["evaluation"]["metrics"][name] for name in names]
+        cells = "".join(f"  {'' if v is None else format(v, '.3f'):>11}" for v in values)
+        lines.append(f"{row['title']:{width}}{cells}{'   (baseline)' * row['is_baseline']}")
+    return lines

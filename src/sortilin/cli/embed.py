@@ -26,7 +26,7 @@ FLAG_COLUMNS = ("id", "length", "flag")
     epilog="""\b
 Examples:
   sortilin embed proteins.fasta -o vectors.h5
-  sortilin embed proteins.fasta --backbone prott5 --pooling none -o residues.h5
+  sortilin embed proteins.fasta --backbone prott5 --pooling none --half -o residues.h5
   sortilin embed long.fasta --length-policy windows:1000,200 -o vectors.parquet
   sortilin embed peptides.csv --precision bfloat16 --no-store -o vectors.npz
   sortilin embed proteins.fasta --backbone /models/my_esm2 --offline -o vectors.h5
@@ -68,8 +68,9 @@ Examples:
     type=click.Choice(["float32", "bfloat16"]),
     default="float32",
     show_default=True,
-    help="What is computed in; vectors are float32 always.",
+    help="What is computed in.",
 )
+@click.option("--half", is_flag=True, help="Store and write vectors as float16: half the room.")
 @click.option(
     "--engine",
     type=click.Choice(["auto", "torch", "openvino", "onnxruntime"]),
@@ -136,6 +137,7 @@ def _embedder(options: dict[str, Any], store_path: Path | None, *, has_store: bo
     from sortilin.vectors import Store
 
     offline, threads = options.pop("offline") or None, options.pop("threads")
+    options["store_dtype"] = "float16" if options.pop("half") else "float32"
     config = _config(options)
     with _console.progress(quiet=quiet) as on_progress:
         return Embedder.of(

@@ -1,6 +1,7 @@
 """The command `sortilin`: its commands, and the one place where an error becomes an exit code.
 
-Exit codes: 0 done, 1 an error with a message, 2 wrong usage, 130 interrupted, 143 terminated.
+Exit codes: 0 done, 1 an error with a message, 2 wrong usage, 3 a limit was reached (`audit --fail-above`),
+130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from typing import Any, NoReturn
 import click
 
 from sortilin import __version__
+from sortilin.cli.audit import audit
 from sortilin.cli.backbones import backbones
 from sortilin.cli.benchmark import benchmark
 from sortilin.cli.datasets import datasets
+from sortilin.cli.dedupe import dedupe
 from sortilin.cli.describe import describe
 from sortilin.cli.embed import embed
 from sortilin.cli.evaluate import evaluate
 from sortilin.cli.models import models
+from sortilin.cli.motifs import motifs
 from sortilin.cli.predict import predict
 from sortilin.cli.store import store
 from sortilin.cli.train import train
@@ -69,6 +73,9 @@ for _command in (
     tune,
     benchmark,
     evaluate,
+    motifs,
+    audit,
+    dedupe,
     models,
     datasets,
     backbones,

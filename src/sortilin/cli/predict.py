@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from sortilin.cli import _console
+from sortilin.cli._left_out import LeftOut
 from sortilin.cli._vectors import vectors_options
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def predict(  # noqa: PLR0913 - an argument an option
     SOURCE is FASTA, or a CSV or TSV table with a column "sequence", plain or compressed (.gz, .bz2,
     .xz, .zst); '-' is standard input. Rows come in the order of the records. Beside an output file
     stand OUT.meta.json (model, version, checksums, counts) and, if records were left out,
-    OUT.skipped.tsv.
+    OUT.skipped.tsv. With --on-error skip, that also goes for a sequence that the model cannot read,
+    such as one that is too long for its language model.
     """
     from sortilin import predictor
 
@@ -95,6 +97,7 @@ class _Run:
 
         self.model, self.source, self.on_error, self.quiet = model, source, on_error, quiet
         self.report: ReadReport = ReadReport()
+        self.left_out = LeftOut(self.report, source)
         self.counts: Counter[str] = Counter()
         self.n_shortened = 0
         self.title = f"{model.task}: {source}"
@@ -105,7 +108,7 @@ class _Run:
 
         check_outputs(path, source=self.source)
         with SkippedLog(path) as log:
-            self.report.on_skip = lambda skipped: log.add(skipped.record, skipped.id, skipped.reason)
+            self.left_out.tell = lambda skipped: log.add(skipped.record, skipped.id, skipped.reason)
             with open_output(path) as stream:
                 summary = self._write(stream, format_name)
             write_meta(path, summary, stream.sha256)
@@ -147,13 +150,16 @@ class _Run:
         from sortilin.predictor import SHORTENED
         from sortilin.sequences import read_sequences
 
-        records = read_sequences(self.source, on_error=self.on_error, report=self.report)  # type: ignore[arg-type]
+        read = read_sequences(self.source, on_error=self.on_error, report=self.report)  # type: ignore[arg-type]
+        on_failure = self.left_out.add if self.on_error == "skip" else None
         with _console.counter("predicting", quiet=self.quiet or not shows_count) as advance:
-            for batch in self.model.predict_batches(records):
+            for batch in self.model.predict_batches(self.left_out.read(read), on_failure=on_failure):
+                self.left_out.done(prediction.id for prediction in batch)
                 self.counts.update(prediction.label for prediction in batch)
                 self.n_shortened += sum(SHORTENED in flag for p in batch for flag in p.flags)
                 advance(len(batch))
                 yield batch
+        self.left_out.end()
 
     def _summary(self) -> RunSummary:
         from sortilin.summary import summarize

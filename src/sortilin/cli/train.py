@@ -54,6 +54,11 @@ Examples:
     default=None,
     help="Cross-validate the model once more, on folds that split no group of homologues.",
 )
+@click.option(
+    "--audit/--no-audit",
+    default=None,
+    help="Say first on the card what test sets share with the training set.  [default: audit]",
+)
 @click.option("--seed", type=int, help="Seed of all splits and fits.  [default: 42]")
 @click.option("--overwrite", is_flag=True, help="Replace the model folder if it exists.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress; the card only.")

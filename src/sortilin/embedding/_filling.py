@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sortilin.embedding._batches import Task
 from sortilin.embedding._running import Runner
-from sortilin.embedding.failures import NOT_FINITE, does_not_fit
+from sortilin.embedding.failures import BEYOND_HALF, NOT_FINITE, does_not_fit
 from sortilin.embedding.report import EmbeddingReport
 from sortilin.interfaces import OnProgress
-
-FloatArray = NDArray[np.float32]
+from sortilin.vectors.kind import VectorArray
 
 PART_BYTES = 64 * 2**20
 PART_SECONDS = 20.0
@@ -31,11 +30,11 @@ class Shelf(Protocol):
         """(N,) whether there is a vector of each key."""
         ...
 
-    def append(self, keys: Sequence[str], vectors: Sequence[FloatArray]) -> None:
+    def append(self, keys: Sequence[str], vectors: Sequence[VectorArray]) -> None:
         """Add vectors; keys that are there already are left as they are."""
         ...
 
-    def get(self, keys: Sequence[str]) -> list[FloatArray]:
+    def get(self, keys: Sequence[str]) -> list[VectorArray]:
         """The vector of each key, all of which are there."""
         ...
 
@@ -48,18 +47,18 @@ class MemoryShelf:
     """Vectors of one call that has no store."""
 
     def __init__(self) -> None:
-        self._vectors: dict[str, FloatArray] = {}
+        self._vectors: dict[str, VectorArray] = {}
 
     def known(self, keys: Sequence[str]) -> NDArray[np.bool_]:
         """See `Shelf`."""
         return np.array([key in self._vectors for key in keys], dtype=np.bool_)
 
-    def append(self, keys: Sequence[str], vectors: Sequence[FloatArray]) -> None:
+    def append(self, keys: Sequence[str], vectors: Sequence[VectorArray]) -> None:
         """See `Shelf`."""
         for key, vector in zip(keys, vectors, strict=True):
             self._vectors.setdefault(key, vector)
 
-    def get(self, keys: Sequence[str]) -> list[FloatArray]:
+    def get(self, keys: Sequence[str]) -> list[VectorArray]:
         """See `Shelf`."""
         return [self._vectors[key] for key in keys]
 
@@ -74,7 +73,7 @@ class _Part:
         self._shelf = shelf
         self._clear()
 
-    def add(self, key: str, vector: FloatArray) -> None:
+    def add(self, key: str, vector: VectorArray) -> None:
         self._vectors[key] = vector
         self._n_bytes += vector.nbytes
         if self._n_bytes >= PART_BYTES or time.monotonic() - self._started >= PART_SECONDS:
@@ -87,7 +86,7 @@ class _Part:
             self._shelf.append(list(vectors), list(vectors.values()))
 
     def _clear(self) -> None:
-        self._vectors: dict[str, FloatArray] = {}
+        self._vectors: dict[str, VectorArray] = {}
         self._n_bytes, self._started = 0, time.monotonic()
 
 
@@ -98,6 +97,7 @@ def fill(
     report: EmbeddingReport,
     on_progress: OnProgress | None,
     *,
+    dtype: np.dtype[Any],
     n_before: int = 0,
     n_total: int = 0,
 ) -> Mapping[str, str]:
@@ -109,6 +109,7 @@ def fill(
         runner: What computes.
         report: Its counts grow.
         on_progress: Called with residues.
+        dtype: What vectors are kept in.
         n_before: Residues that were done before.
         n_total: Residues in all; 0 where that is not known.
 
@@ -124,8 +125,10 @@ def fill(
                 failed[task.key] = does_not_fit(length)
             elif not np.isfinite(vector).all():
                 failed[task.key] = NOT_FINITE
+            elif not np.isfinite(kept := _rounded(vector, dtype)).all():
+                failed[task.key] = BEYOND_HALF
             else:
-                part.add(task.key, vector)
+                part.add(task.key, kept)
                 report.n_computed += 1
                 report.n_residues += length
             n_done += length
@@ -137,3 +140,9 @@ def fill(
         report.n_splits += runner.n_splits - n_splits
     report.n_failed += len(failed)
     return failed
+
+
+def _rounded(vector: VectorArray, dtype: np.dtype[Any]) -> VectorArray:
+    """A vector as it is kept; what is too large for its type is infinite."""
+    with np.errstate(over="ignore"):
+        return vector.astype(dtype, copy=False)

@@ -13,15 +13,18 @@ import numpy as np
 
 from sortilin.embedding import _tracing
 from sortilin.embedding._graphs import Graph
+from sortilin.embedding._weights import MappedWeights
 from sortilin.embedding.engines import BFLOAT16, OPENVINO, FloatArray, GraphEngine, IntArray
 from sortilin.errors import BackboneError, ConfigError
 from sortilin.language_models import LoadedModel
 
-GRAPH = "graph.xml"
+GRAPH, WEIGHTS = "graph.xml", ".bin"
 DEVICE = "CPU"
 _SHAPES_KEPT = "256"
 """Shapes whose kernels OpenVINO keeps: by default 5,000, which a stream of all lengths fills slowly."""
 _HINTS = {"float32": "f32", BFLOAT16: "bf16"}
+_FIRST = "MKVLATGDERWYCHNQSPFI"
+"""What is computed first, and thrown away: only then are all weights packed."""
 
 
 class OpenVinoEngine(GraphEngine):
@@ -31,19 +34,21 @@ class OpenVinoEngine(GraphEngine):
 
     def __init__(self, graph: Graph, *, precision: str, threads: int) -> None:
         super().__init__(graph.vocabulary, threads)
-        import openvino
-
         options = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "NUM_STREAMS": threads,
             "INFERENCE_NUM_THREADS": threads,
             "CPU_RUNTIME_CACHE_CAPACITY": _SHAPES_KEPT,
         }
-        try:
-            self._compiled = openvino.Core().compile_model(graph.path, DEVICE, options)
-        except RuntimeError as error:
-            raise BackboneError(f"{graph.path} cannot be compiled; remove its folder: {error}") from error
         self._own = threading.local()
+        try:
+            weights = MappedWeights(graph.path.with_suffix(WEIGHTS))
+            with weights.given_back():
+                self._compiled = _compiled(graph.path, weights, options)
+                self.run(graph.vocabulary.encode(_FIRST)[None])
+        except (RuntimeError, OSError, ValueError) as error:
+            raise BackboneError(f"{graph.path} cannot be compiled; remove its folder: {error}") from error
+        self._weights = weights  # the compiled graph refers to them
 
     def run(self, ids: IntArray) -> FloatArray:
         """See `GraphEngine.run`."""
@@ -52,6 +57,15 @@ class OpenVinoEngine(GraphEngine):
             request = self._own.request = self._compiled.create_infer_request()
         request.infer([ids])
         return np.array(request.get_output_tensor(0).data)  # the next run writes over it
+
+
+def _compiled(path: Path, weights: MappedWeights, options: dict[str, Any]) -> Any:
+    """A graph for this processor, its constants in the memory of `weights`."""
+    import openvino
+
+    core = openvino.Core()
+    graph = core.read_model(path.read_bytes(), openvino.Tensor(weights.bytes, shared_memory=True))
+    return core.compile_model(graph, DEVICE, options)
 
 
 def check_precision(precision: str) -> None:

@@ -12,6 +12,7 @@ from sortilin.errors import ConfigError
 Pooling = Literal["mean", "max", "cls", "none"]
 Precision = Literal["float32", "bfloat16"]
 EngineName = Literal["auto", "torch", "openvino", "onnxruntime"]
+StoreDtype = Literal["float32", "float16"]
 PER_RESIDUE = "none"
 
 
@@ -25,8 +26,10 @@ class EmbeddingConfig(BaseModel):
         layer: Hidden state that is taken: -1 is the last, 0 the embedding, k what leaves layer k.
         length_policy: "whole", "head-tail[:FIRST,LAST]" or "windows[:SIZE,OVERLAP]"; read back with its
             numbers.
-        precision: What is computed in; vectors are float32 always.
+        precision: What is computed in.
         engine: What computes; "auto" chooses by what hardware and packages there are.
+        store_dtype: What vectors are given and stored in. "float16" takes half the room; a number keeps three
+            digits, and one beyond 65,504 has no place in it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +40,7 @@ class EmbeddingConfig(BaseModel):
     length_policy: str = policies.WHOLE
     precision: Precision = "float32"
     engine: EngineName = "auto"
+    store_dtype: StoreDtype = "float32"
 
     @field_validator("length_policy")
     @classmethod

@@ -12,9 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sortilin import language_models
 from sortilin.embedding import engines, policies, pooling
 from sortilin.embedding._batches import Task
@@ -29,8 +26,7 @@ from sortilin.interfaces import OnProgress
 from sortilin.language_models import Checkpoint, LoadedModel
 from sortilin.sequences import SequenceRecord
 from sortilin.vectors import Store, VectorKind, key_of
-
-FloatArray = NDArray[np.float32]
+from sortilin.vectors.kind import VectorArray
 
 CHUNK_SEQUENCES = 4_096
 CHUNK_RESIDUES = 2_000_000
@@ -77,6 +73,7 @@ class Embedder:
             length_policy=config.length_policy,
             precision=config.precision,
             width=checkpoint.width,
+            dtype=config.store_dtype,
         )
 
     @classmethod
@@ -139,7 +136,7 @@ class Embedder:
         """What the length policy does to a sequence ("shortened_to:2000", "windows:3"); "" for nothing."""
         return self._policy.flag(len(sequence))
 
-    def embed(self, sequences: Sequence[str], *, on_progress: OnProgress | None = None) -> list[FloatArray]:
+    def embed(self, sequences: Sequence[str], *, on_progress: OnProgress | None = None) -> list[VectorArray]:
         """The vector of each cleaned sequence, in input order; each distinct one is computed once.
 
         Args:
@@ -147,7 +144,8 @@ class Embedder:
             on_progress: Called with residues done and in all.
 
         Returns:
-            (D,) float32 each, or (L, D) with pooling "none"; those from a store are read-only.
+            (D,) each, or (L, D) with pooling "none", of the type that the configuration says; those from a
+            store are read-only.
 
         Raises:
             NotEmbeddedError: Some are too long for the model or for memory; all others were computed first.
@@ -168,7 +166,7 @@ class Embedder:
         *,
         on_failure: OnFailure | None = None,
         on_progress: OnProgress | None = None,
-    ) -> Iterator[tuple[SequenceRecord, FloatArray]]:
+    ) -> Iterator[tuple[SequenceRecord, VectorArray]]:
         """Records with their vectors, in input order, any number of them in bounded memory.
 
         Without a store, vectors stand in a temporary one until the stream ends.
@@ -199,7 +197,7 @@ class Embedder:
         on_failure: OnFailure,
         on_progress: OnProgress | None,
         n_before: int,
-    ) -> Iterator[tuple[SequenceRecord, FloatArray]]:
+    ) -> Iterator[tuple[SequenceRecord, VectorArray]]:
         keys = [key_of(record.sequence) for record in chunk]
         asked = [(key, record.sequence) for key, record in zip(keys, chunk, strict=True)]
         failed = self._fill(shelf, asked, on_progress, n_before=n_before)
@@ -238,6 +236,7 @@ class Embedder:
                 self._runner,
                 self.report,
                 on_progress,
+                dtype=self.kind.stored,
                 n_before=n_before or 0,
                 n_total=0 if is_stream else sum(len(task.sequence) for task in todo),
             )

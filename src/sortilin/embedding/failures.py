@@ -43,7 +43,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 _POLICY = "use the length policy head-tail or windows"
 _PRECISION = "use --precision float32"
+_TYPE = "leave out --half"
 NOT_FINITE = f"the model gives values that are not finite; {_PRECISION}"
+BEYOND_HALF = f"the model gives values beyond the range of float16; {_TYPE}"
 
 
 def too_long(length: int, most: int, backbone: str) -> str:
@@ -61,6 +63,7 @@ def of_a_model(reason: str) -> str:
     for advice, instead in (
         (_POLICY, "train with the length policy head-tail or windows, or leave it out"),
         (_PRECISION, "train with precision float32, or leave it out"),
+        (_TYPE, "train with store_dtype float32, or leave it out"),
     ):
         reason = reason.replace(advice, instead)
     return reason

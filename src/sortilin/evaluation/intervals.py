@@ -86,7 +86,8 @@ def bootstrap(
         seed: Seed of the resamples.
         n_resamples: Resamples drawn.
         level: Share of the resamples inside the interval, above 0 and below 1.
-        metrics: Any of macro_f1, accuracy, roc_auc, precision, recall, mcc, ece, brier and log_loss.
+        metrics: Any of macro_f1, accuracy, roc_auc, precision, recall, mcc, ece, brier and log_loss; of two
+            classes also sensitivity, specificity and pr_auc.
 
     Returns:
         Metric → (low, high), both NaN where `metrics.evaluate` gives NaN.
@@ -94,7 +95,8 @@ def bootstrap(
     Raises:
         InputError: There are no sequences.
         UnknownNameError: There is no metric of that name.
-        ConfigError: `n_resamples` or `level` is not allowed.
+        ConfigError: `n_resamples` or `level` is not allowed, or a metric is one of two classes and there
+            are more.
     """
     _check(y, metrics, n_resamples, level)
     rows = _row_order(y, probabilities)
@@ -165,7 +167,8 @@ def paired(
         y: (N,) class indices.
         first: (N, C) probabilities of one model.
         second: (N, C) probabilities of the other.
-        metric: One of macro_f1, accuracy, roc_auc, precision, recall, mcc, ece, brier and log_loss.
+        metric: One of macro_f1, accuracy, roc_auc, precision, recall, mcc, ece, brier and log_loss; of two
+            classes also sensitivity, specificity and pr_auc.
         classes: C class names.
         seed: Seed of the resamples and of the swaps.
         n_resamples: Resamples of the interval, and as many random assignments of the test.
@@ -174,7 +177,8 @@ def paired(
     Raises:
         InputError: There are no sequences.
         UnknownNameError: There is no metric of that name.
-        ConfigError: `n_resamples` or `level` is not allowed.
+        ConfigError: `n_resamples` or `level` is not allowed, or the metric is one of two classes and there
+            are more.
     """
     _check(y, [metric], n_resamples, level)
     rows = _row_order(y, np.column_stack((first, second)))

@@ -1,7 +1,8 @@
 """Metrics of both papers from class probabilities, in NumPy, so that the base install can evaluate.
 
 Paper 1 (localization): macro-F1, accuracy, ROC-AUC one-vs-rest, macro precision, macro recall.
-Paper 2 (anticancer): accuracy, sensitivity, specificity, Matthews correlation (MCC).
+Paper 2 (anticancer): accuracy, sensitivity, specificity, Matthews correlation (MCC). Beside them stands the
+area under the precision-recall curve, which a rare positive class does not flatter.
 
 Axis letters: N sequences, C classes.
 """
@@ -23,7 +24,7 @@ _SMALLEST_PROBABILITY = 1e-15
 def evaluate(y: IntArray, probabilities: DoubleArray, classes: Sequence[str]) -> Evaluation:
     """Score (N, C) probabilities against (N,) class indices; the prediction is the largest.
 
-    Binary tasks get sensitivity and specificity, with class 1 as the positive one. A class that is
+    Binary tasks get sensitivity, specificity and PR-AUC, with class 1 as the positive one. A class that is
     neither among the labels nor predicted has NaN of its own and no part in a mean over classes; nor
     has the recall of a class that is not among the labels.
     """
@@ -44,6 +45,7 @@ def evaluate(y: IntArray, probabilities: DoubleArray, classes: Sequence[str]) ->
     if len(classes) == 2:
         recall = per_class["recall"]
         metrics |= {"sensitivity": float(recall[1]), "specificity": float(recall[0])}
+        metrics["pr_auc"] = average_precision(y == 1, probabilities[:, 1])
     return Evaluation(
         n=len(y),
         classes=tuple(classes),
@@ -108,6 +110,22 @@ def roc_auc(is_positive: NDArray[np.bool_], score: DoubleArray) -> float:
     mean_rank = np.cumsum(count) - (count - 1) / 2  # ranks from 1; ties share their mean
     rank_sum = float(mean_rank[place][is_positive].sum())
     return (rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative)
+
+
+def average_precision(is_positive: NDArray[np.bool_], score: DoubleArray) -> float:
+    """Area under the precision-recall curve as a sum of steps; NaN without positives.
+
+    The mean, over the positives, of the precision at each one's score: nothing tells equal scores apart, so
+    that they count at once. No line is drawn between two points, which would promise precision that no
+    threshold has (Davis & Goadrich 2006, doi:10.1145/1143844.1143874).
+    """
+    n_positive = int(is_positive.sum())
+    if n_positive == 0:
+        return float("nan")
+    _, place, count = np.unique(-score, return_inverse=True, return_counts=True)
+    hits = np.bincount(place, weights=is_positive, minlength=len(count))
+    precision = np.cumsum(hits) / np.cumsum(count)
+    return float((precision * hits).sum() / n_positive)
 
 
 def expected_calibration_error(y: IntArray, probabilities: DoubleArray, n_bins: int = ECE_BINS) -> float:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from sortilin.errors import ConfigError
 from sortilin.evaluation import metrics
 from sortilin.interfaces import DoubleArray, IntArray
 
@@ -36,6 +37,8 @@ class Scored:
             return self._roc_auc(weights)
         if name == BINNED:
             return self._calibration_error(weights)
+        if name in OF_TWO:
+            return self._of_two(name, weights)
         if name in _MEANS:
             return np.asarray(weights @ _MEANS[name](self._y, self._probabilities) / weights.sum(axis=1))
         return _OF_CONFUSION[name](self.confusion(weights))
@@ -51,6 +54,14 @@ class Scored:
         in_bin = np.eye(metrics.ECE_BINS)[metrics.bin_of(confidence, metrics.ECE_BINS)]
         gaps = weights @ (in_bin * (confidence - is_right)[:, None])  # (B, bins)
         return np.asarray(np.abs(gaps).sum(axis=1) / weights.sum(axis=1))
+
+    def _of_two(self, name: str, weights: DoubleArray) -> DoubleArray:
+        if self._n_classes != len(_ROW_OF_TWO):
+            raise ConfigError(f"{name} is a metric of two classes; found {self._n_classes}")
+        if name == PRECISION_RECALL:
+            return _average_precision(weights, self._y == 1, self._probabilities[:, 1])
+        recall = of_classes(self.confusion(weights))["recall"]  # (B, 2)
+        return recall[:, _ROW_OF_TWO[name]]
 
     def _roc_auc(self, weights: DoubleArray) -> DoubleArray:
         areas = [
@@ -76,6 +87,21 @@ def _area(weights: DoubleArray, is_positive: NDArray[np.bool_], score: DoubleArr
     n_pairs = positive.sum(axis=1) * up_to[:, -1]
     wins = np.einsum("bg,bg->b", positive, up_to - negative / 2)
     return np.where(n_pairs > 0, wins / np.maximum(n_pairs, 1), np.nan)
+
+
+def _average_precision(
+    weights: DoubleArray, is_positive: NDArray[np.bool_], score: DoubleArray
+) -> DoubleArray:
+    """(B,) average precisions of (N,) scores under (B, N) weights; NaN if the positives weigh nothing."""
+    order = np.argsort(-score, kind="stable")
+    in_order, sorted_weights = score[order], weights[:, order]
+    starts = np.flatnonzero(np.append(True, in_order[1:] != in_order[:-1]))
+    hits = np.add.reduceat(sorted_weights * is_positive[order], starts, axis=1)  # (B, G)
+    called = np.cumsum(np.add.reduceat(sorted_weights, starts, axis=1), axis=1)
+    precision = np.cumsum(hits, axis=1) / np.maximum(called, 1)
+    n_positive = hits.sum(axis=1)
+    area = np.einsum("bg,bg->b", precision, hits)
+    return np.where(n_positive > 0, area / np.maximum(n_positive, 1), np.nan)
 
 
 def _accuracy(confusion: DoubleArray) -> DoubleArray:
@@ -140,7 +166,13 @@ def _mean_of_defined(values: DoubleArray) -> DoubleArray:
     return np.where(n_defined > 0, total / np.maximum(n_defined, 1), np.nan)
 
 
-_RANKED, BINNED = "roc_auc", "ece"
+_RANKED, BINNED, PRECISION_RECALL = "roc_auc", "ece", "pr_auc"
+_ROW_OF_TWO = {"specificity": 0, "sensitivity": 1}
+"""Metric → the class whose recall it is, where class 1 is the positive one."""
+
+OF_TWO = (*_ROW_OF_TWO, PRECISION_RECALL)
+"""Metrics that only a task of two classes has."""
+
 _MEANS: Mapping[str, Callable[[IntArray, DoubleArray], DoubleArray]] = {
     "brier": metrics.brier_scores,
     "log_loss": metrics.log_losses,
@@ -154,5 +186,5 @@ _OF_CONFUSION: Mapping[str, Callable[[DoubleArray], DoubleArray]] = {
     "recall": _recall,
     "mcc": _matthews,
 }
-KNOWN = (*_OF_CONFUSION, _RANKED, BINNED, *_MEANS)
+KNOWN = (*_OF_CONFUSION, _RANKED, BINNED, *_MEANS, *OF_TWO)
 """All metrics that can be asked for."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sortilin import registry
 from sortilin.evaluation import intervals
 from sortilin.evaluation.metrics import ECE_BINS
-from sortilin.experiment import card_bands, card_features, card_questions
+from sortilin.experiment import card_audit, card_bands, card_features, card_questions
 from sortilin.experiment.markdown import TITLES, between, table
 from sortilin.experiment.record import ASIDE
 from sortilin.results import Evaluation
@@ -56,6 +56,7 @@ def render(
     parts = [
         f"# {outcome.config.task}: {outcome.rows[0].model}",
         f"{task.title}. Classes: {', '.join(outcome.data.classes)}.",
+        *card_audit.section(outcome, headline(outcome.data.classes)[0]),
         "## Intended use",
         _INTENDED_USE,
         *_not_for(getattr(task, "not_for", ())),
@@ -100,7 +101,7 @@ def _limits(outcome: Outcome, limits: Sequence[str], described: Mapping[str, Any
         if outcome.data.organism_counts
         else "Of which organisms the training sequences are is not known: their source names none."
     )
-    policy = described.get("tokens")
+    policy = described.get("tokens") or described.get("residues")
     if policy and policy["max_residues"] is not None:
         lines.append(
             f"Reads {policy['max_residues']:,} residues at most: of a longer sequence the first "

@@ -1,4 +1,4 @@
-"""The card's words about features that are vectors: whose work they are, and what predicting needs."""
+"""The card's words about vectors of language models: whose work they are, and what predicting needs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 TITLE = "## Vectors"
+TITLE_OF_BACKBONE = "## Language model"
 
 
 def section(described: Mapping[str, Any]) -> list[str]:
-    """Title and text; empty for features that are computed without a language model.
+    """Title and text; empty for a model without a language model.
 
     Args:
         described: The content of `model.json`.
     """
+    if "language_model" in described:
+        return [TITLE_OF_BACKBONE, _below_the_head(described["language_model"])]
     features = described.get("features") or {}
     if "language_model" in features:
         return [TITLE, _of_language_model(features["language_model"], features["config"])]
@@ -22,14 +25,37 @@ def section(described: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _of_language_model(model: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+_TRAINED = {
+    "frozen": "which was not trained here",
+    "lora": "which was not trained here but for the adapters (LoRA) in `adapter`",
+    "full": "which was trained here, together with the head, and stands in `backbone`",
+}
+
+
+def _below_the_head(model: Mapping[str, Any]) -> str:
+    """A head on residue vectors: of which model, what was trained, and what predicting needs."""
+    if model["mode"] == "full":
+        needs = "Predicting needs nothing but this folder, and the extra `plm` of sortilin."
+    else:
+        needs = f"Predicting needs its files, which this folder does not hold: {_way(model)}."
+    return (
+        f"The head reads the vectors of all residues, layer {model['layer']}, of the protein language model "
+        f"`{model['name']}` ({model['hub_id']}, revision `{model['revision']}`), {_TRAINED[model['mode']]}. "
+        f"{needs} Licence of its weights: {model['licence']}. Cite: {model['citation']}"
+    )
+
+
+def _way(model: Mapping[str, Any]) -> str:
     is_own_folder = str(model["revision"]).startswith("sha256:")
-    way = "that folder" if is_own_folder else f"`sortilin backbones fetch {model['name']}`"
+    return "that folder" if is_own_folder else f"`sortilin backbones fetch {model['name']}`"
+
+
+def _of_language_model(model: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     return (
         f"Features are vectors of the protein language model `{model['name']}` ({model['hub_id']}, revision "
         f"`{model['revision']}`): layer {config['layer']}, pooling {config['pooling']}, length policy "
         f"{config['length_policy']}, computed in {config['precision']}. Predicting needs its files, which "
-        f"this folder does not hold: {way}. Licence of its weights: "
+        f"this folder does not hold: {_way(model)}. Licence of its weights: "
         f"{model['licence']}. Cite: {model['citation']}"
     )
 

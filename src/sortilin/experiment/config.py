@@ -79,6 +79,7 @@ class ExperimentConfig(BaseModel):
         baselines: Whether length alone and composition alone stand beside the model.
         homology: Whether the model is cross-validated a second time, on folds that split no group of
             homologues.
+        audit: Whether the card says first what test sets share with the training set.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -94,6 +95,7 @@ class ExperimentConfig(BaseModel):
     folds: int = Field(default=5, ge=2, le=50)
     baselines: bool = True
     homology: bool = False
+    audit: bool = True
 
     @model_validator(mode="after")
     def _inputs_fit(self) -> ExperimentConfig:

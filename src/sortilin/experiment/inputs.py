@@ -15,6 +15,7 @@ from sortilin import interfaces
 from sortilin.component import Component, recorded
 from sortilin.interfaces import Classifier, Descriptor, OnProgress
 
+STAGE = "features"
 _FEATURE_BATCH = 1_024
 
 
@@ -36,14 +37,22 @@ class Inputs:
         return cls(None, None) if features is None else cls(features.name, features.build("features"))
 
     def __call__(self, sequences: Sequence[str], tell: OnProgress | None = None) -> interfaces.Inputs:
-        """(N, F) features, computed in batches of bounded memory, or (N,) sequences."""
+        """(N, F) features, or (N,) sequences.
+
+        Features are computed in batches of bounded memory, unless the descriptor set sees to that itself.
+        """
         if self.descriptor is None:
             return np.array(sequences, dtype=object)
+        tell = tell or _in_silence
+        n, at_once = len(sequences), getattr(self.descriptor, "transform_all", None)
+        if at_once is not None:
+            found: interfaces.Inputs = at_once(sequences, tell)
+            tell(STAGE, n, n)
+            return found
         parts = []
-        for start in range(0, len(sequences), _FEATURE_BATCH):
+        for start in range(0, n, _FEATURE_BATCH):
             parts.append(self.descriptor.transform(sequences[start : start + _FEATURE_BATCH]))
-            if tell is not None:
-                tell("features", min(start + _FEATURE_BATCH, len(sequences)), len(sequences))
+            tell(STAGE, min(start + _FEATURE_BATCH, n), n)
         return np.concatenate(parts)
 
     def absent(self) -> str | None:
@@ -59,3 +68,7 @@ class Inputs:
         if self.descriptor is None:
             return classifier.reads()
         return {"features": recorded(str(self.name), self.descriptor)}
+
+
+def _in_silence(_stage: str, _done: int, _total: int) -> None:
+    """Nobody is told."""

@@ -8,6 +8,7 @@ TITLES = {
     "macro_f1": "macro-F1",
     "accuracy": "accuracy",
     "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
     "precision": "precision",
     "recall": "recall",
     "mcc": "MCC",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sortilin.audit import Audit
 from sortilin.experiment.config import ExperimentConfig
 from sortilin.experiment.data import LabelledSet
 from sortilin.experiment.grouped import Grouped
@@ -63,6 +64,7 @@ class Outcome:
         left_out: What else of the data was not learned from.
         answers: Test sets by question, where the task has questions of two classes.
         answerings: How the final model answers each question, by name.
+        audit: What test sets share with the training set; None if that was not asked for.
     """
 
     config: ExperimentConfig
@@ -76,3 +78,4 @@ class Outcome:
     left_out: LeftOut = field(default_factory=LeftOut)
     answers: tuple[Answer, ...] = ()
     answerings: Mapping[str, Answering] = field(default_factory=dict)
+    audit: Audit | None = None

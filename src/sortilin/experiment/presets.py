@@ -1,13 +1,16 @@
 """Models by name: features, classifier and options that go together.
 
-`BACKBONE+HEAD` is a head on the vectors of any language model: `esm2_t33+mlp`. Which vector stands for a
-sequence, and which form of the MLP reads it, is as in the text of Li, "Benchmarking Transformer-Based
-Embeddings for Protein Subcellular Localization": [CLS] for ProtBERT and ProtAlbert, the mean for all others;
-the deep MLP for ESM-2, the shallow one for all others. Of a sequence beyond 2,000 residues the first 1,900
-and the last 100 are read, as in the paper's code.
+`BACKBONE+HEAD` is a head on any language model: `esm2_t33+mlp`, `esm2_t33+cnn_attention`. A head of the mean
+(`mlp`, `linear`) reads one vector a sequence. Which vector that is, and which form of the MLP reads it, is as
+in the text of Li, "Benchmarking Transformer-Based Embeddings for Protein Subcellular Localization": [CLS] for
+ProtBERT and ProtAlbert, the mean for all others; the deep MLP for ESM-2, the shallow one for all others. Of a
+sequence beyond 2,000 residues the first 1,900 and the last 100 are read, as in the paper's code. Any other
+head reads the vectors of the residues (classifier `fine_tuned`); the language model stays as it is unless
+`mode` says otherwise.
 
-The networks carry the hyperparameters of Li, "Benchmarking Transformer-Based Embeddings for Protein
-Subcellular Localization", Table 6. What the table leaves open (batch size, epochs, dropout) is ours.
+The recurrent networks carry the hyperparameters of Li, "Benchmarking Transformer-Based Embeddings for
+Protein Subcellular Localization", Table 6. What the table leaves open (batch size, epochs, dropout) is ours.
+`cnn-attention` is ACP-ESM2 (Gao et al. 2025, doi:10.1109/TCBBIO.2025.3547952) without its language model.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sortilin import registry
+from sortilin import language_models, registry
 from sortilin.component import Component
 from sortilin.errors import UnknownNameError
 from sortilin.experiment.config import default_features
@@ -95,6 +98,21 @@ _NETWORKS = {
     ),
 }
 
+CNN_ATTENTION = "cnn-attention"
+
+_CNN_ATTENTION = Component(
+    name="neural",
+    options={
+        "backbone": {"name": "onehot", "options": {"embedding": 128}},
+        "head": {"name": "cnn_attention", "options": {}},
+        "training": {"metric": "mcc", "epochs": 20},
+    },
+)
+"""Sizes are the head's own, which are published; the width of the embedding and the epochs are ours."""
+
+_OF_THE_MEAN = ("linear", "mlp")
+"""Heads to which one vector a sequence is enough."""
+
 JOINT = "+"
 """Stands between backbone and head in a name."""
 
@@ -117,8 +135,8 @@ _PUBLISHED_BACKBONES = {
 }
 """Checkpoint → its name in the benchmark's Table 1, where it stands with an MLP."""
 
-NAMES = ("svm", "boosting", *_NETWORKS)
-"""All presets without a language model, in the order of the paper's table."""
+NAMES = ("svm", "boosting", *_NETWORKS, CNN_ATTENTION)
+"""All presets without a language model, in the order of the papers' tables."""
 
 
 def get(name: str, task: str) -> Preset:
@@ -130,6 +148,8 @@ def get(name: str, task: str) -> Preset:
     if name in _NETWORKS:
         network = _NETWORKS[name]
         return Preset(name, network.title, None, network.component(), network.title)
+    if name == CNN_ATTENTION:
+        return Preset(name, "CNN and self-attention", None, _CNN_ATTENTION)
     if name == "svm":
         features = "paper71" if task == LOCALIZATION else default_features(task)
         return Preset(name, f"SVM, {features}", Component(name=features), Component(name=name), "SVM")
@@ -137,12 +157,12 @@ def get(name: str, task: str) -> Preset:
         features = default_features(task)
         return Preset(name, f"boosted trees, {features}", Component(name=features), Component(name=name))
     if JOINT in name:
-        return _on_vectors(name)
+        return _on_a_language_model(name)
     raise UnknownNameError("model", name, (*NAMES, ANY_BACKBONE))
 
 
-def _on_vectors(name: str) -> Preset:
-    """A head on the vectors of a language model.
+def _on_a_language_model(name: str) -> Preset:
+    """A head on the vectors of a language model, of sequences or of residues.
 
     Raises:
         UnknownNameError: There is no such backbone, or no such head.
@@ -150,6 +170,21 @@ def _on_vectors(name: str) -> Preset:
     backbone, _, head = name.rpartition(JOINT)
     if head not in registry.names("head"):
         raise UnknownNameError("head", head, registry.names("head"))
+    return (_on_sequences if head in _OF_THE_MEAN else _on_residues)(backbone, head)
+
+
+def _on_residues(backbone: str, head: str) -> Preset:
+    language_models.checkpoint(backbone)
+    options = {"backbone": backbone, "mode": "frozen", "head": {"name": head, "options": {}}}
+    return Preset(
+        f"{backbone}{JOINT}{head}",
+        f"{backbone} + {head}",
+        None,
+        Component(name="fine_tuned", options=options),
+    )
+
+
+def _on_sequences(backbone: str, head: str) -> Preset:
     pooling = "cls" if backbone.startswith(_CLS) else "mean"
     features = Component(
         name="embedding",
@@ -159,7 +194,7 @@ def _on_vectors(name: str) -> Preset:
     options = dict(DEEP_MLP) if head == "mlp" and backbone.startswith(_DEEP) else {}
     classifier = Component(name="head", options={"head": {"name": head, "options": options}})
     published = f"{_PUBLISHED_BACKBONES[backbone]}+MLP" if _is_published(backbone, head) else None
-    return Preset(name, f"{backbone} + {head}", features, classifier, published)
+    return Preset(f"{backbone}{JOINT}{head}", f"{backbone} + {head}", features, classifier, published)
 
 
 def _is_published(backbone: str, head: str) -> bool:

@@ -13,7 +13,7 @@ import sortilin
 from sortilin import registry
 from sortilin.evaluation import intervals
 from sortilin.evaluation.calibration import METHOD
-from sortilin.experiment import questions
+from sortilin.experiment import card_audit, questions
 from sortilin.experiment.bands import FEWEST
 from sortilin.experiment.grouped import Grouped
 from sortilin.experiment.held_out import HeldOut, Reliability
@@ -91,6 +91,7 @@ def measurements(outcome: Outcome, found: HeldOut) -> dict[str, Any]:
         "grouped": outcome.grouped and _grouped(outcome.grouped),
         "held_out": _plain(_held_out(found)),
         "tests": [{"name": t.name, "part": t.part, **_plain(asdict(t.evaluation))} for t in outcome.tests],
+        "audit": card_audit.measurements(outcome),
         "left_out": {"repeats": outcome.n_repeats, **_left_out(outcome)},
         "questions": [
             {

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sortilin import artifact, files
+from sortilin import artifact, audit, files
 from sortilin.artifact import ModelFolder
 from sortilin.component import Component
 from sortilin.errors import ModelFolderError, OutputError
@@ -71,6 +71,7 @@ def run(
     config.classifier.build("classifier")
     found = loaded.load(config, on_progress)
     labelled = found.training
+    audited = audit.of_labelled(labelled, found.tests, on_progress=on_progress) if config.audit else None
     grouping = _group(config, labelled, tell)
     x = inputs(labelled.sequences, tell)
     problem = Problem(x, labelled.y, labelled.classes, config.folds, config.seed)
@@ -98,6 +99,7 @@ def run(
         found.left_out,
         tuple(_answers(config.task, found, tables, answerings)),
         answerings,
+        audited,
     )
     model = write_model(out, outcome, inputs, classifier, calibrate)
     _drop_checkpoints(watch.workspace)
@@ -145,7 +147,8 @@ def _check_ours(out: Path) -> None:
         raise OutputError(
             f"{out} is no model folder, so it is not overwritten: choose another name"
         ) from None
-    others = sorted({path.name for path in out.iterdir()} - {artifact.DESCRIPTION, *files})
+    found = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()}
+    others = sorted(found - {artifact.DESCRIPTION, *files})
     if others:
         raise OutputError(
             f"{out} holds more than a model ({', '.join(others[:3])}), so it is not overwritten: "
@@ -193,10 +196,12 @@ def _measure_grouped(
 
 def model_name(config: ExperimentConfig) -> str:
     """What stands in tables: "svm on paper71", "head mlp on esm2_t6", or a network with its head."""
-    name = config.classifier.name
-    head = getattr(config.classifier.build("classifier").config, "head", None)
+    name, own = config.classifier.name, config.classifier.build("classifier").config
+    head, backbone = getattr(own, "head", None), getattr(own, "backbone", None)
     if head is not None:
         name = f"{name} {head.name}"
+    if isinstance(backbone, str):  # a language model
+        return f"{name} on {backbone}, {own.mode}"
     if config.features is None:
         return name
     _, options = config.features.resolved("features")
@@ -261,6 +266,7 @@ def write_model(
         arrays=arrays,
         card=card.render(outcome, found, described, picture=picture and reliability.PICTURE),
         extra=extra,
+        folders=getattr(classifier, "folders", dict)(),
     )
 
 

@@ -19,7 +19,7 @@ from sortilin import language_models
 from sortilin.embedding.config import EmbeddingConfig
 from sortilin.embedding.failures import NotEmbeddedError, of_a_model
 from sortilin.errors import BackboneError, InputError
-from sortilin.interfaces import FloatArray
+from sortilin.interfaces import FloatArray, OnProgress
 from sortilin.sequences.record import counted
 
 if TYPE_CHECKING:
@@ -87,11 +87,20 @@ class VARIANT:
             MissingDependencyError: A package is missing.
             NoFeaturesError: Some are too long for the model or for memory; all others are in the store.
         """
+        return self.transform_all(sequences)
+
+    def transform_all(self, sequences: Sequence[str], on_progress: OnProgress | None = None) -> FloatArray:
+        """`transform`; all sequences together, so that many of one length meet.
+
+        Args:
+            sequences: Any number of them.
+            on_progress: Called with the residues that are done, of those that have to be computed.
+        """
         if not sequences:
             return np.empty((0, self._width), dtype=np.float32)
         with self._lock:
             try:
-                rows = self._embedder.embed(sequences)
+                rows = self._embedder.embed(sequences, on_progress=on_progress)
             except NotEmbeddedError as error:
                 reasons = {at: of_a_model(reason) for at, reason in error.by_place.items()}
                 raise NoFeaturesError(sequences, reasons) from None

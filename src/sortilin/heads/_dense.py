@@ -35,8 +35,8 @@ class OfTheMean(nn.Module):
         """
         name = type(self).__module__.rpartition(".")[2]
         raise ConfigError(
-            f"head '{name}' has no attention; light_attention has, and lstm and cnn_lstm with "
-            "pooling: attention"
+            f"head '{name}' has no attention; light_attention and cnn_attention have, and lstm and "
+            "cnn_lstm with pooling: attention"
         )
 
 

@@ -1,5 +1,6 @@
 """One file, one family of protein language models: its checkpoints and its rules."""
 
+from sortilin.language_models._adapters import add_adapter, check_peft, save_adapter, with_adapter
 from sortilin.language_models._building import from_config
 from sortilin.language_models._catalog import names
 from sortilin.language_models._checkpoint import Checkpoint
@@ -7,12 +8,16 @@ from sortilin.language_models._hub import fetch, path
 from sortilin.language_models._loading import checkpoint, load
 from sortilin.language_models._model import LoadedModel
 from sortilin.language_models._place import locate
+from sortilin.language_models._saving import save
+from sortilin.language_models._training import ready_to_train
 from sortilin.language_models._vocabulary import Vocabulary
 
 __all__ = [
     "Checkpoint",
     "LoadedModel",
     "Vocabulary",
+    "add_adapter",
+    "check_peft",
     "checkpoint",
     "fetch",
     "from_config",
@@ -20,4 +25,8 @@ __all__ = [
     "locate",
     "names",
     "path",
+    "ready_to_train",
+    "save",
+    "save_adapter",
+    "with_adapter",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from sortilin import registry
 from sortilin.language_models._checkpoint import Checkpoint
@@ -39,6 +40,11 @@ def find(name: str) -> Checkpoint | None:
     """The listed checkpoint of that short name or hub id; None if there is none."""
     found = table().get(name)
     return found or next((row for row in table().values() if row.hub_id == name), None)
+
+
+def rules_of(module: Any) -> type[Family]:
+    """The family whose rules a loaded module follows, also where it comes from a folder of one's own."""
+    return family_of_type(str(module.config.model_type))
 
 
 def family_of_type(model_type: str) -> type[Family]:

@@ -13,6 +13,8 @@ from sortilin.language_models._spelling import Spelling
 from sortilin.language_models._vocabulary import Vocabulary
 
 DTYPES = ("float32", "bfloat16", "float16")
+ALL_LINEAR = "all-linear"
+"""PEFT's word for every linear layer of a model."""
 
 
 class Family:
@@ -26,6 +28,8 @@ class Family:
         spelling: How a sequence is given to its tokenizer.
         has_learned_positions: Whether positions are rows of a table, so that there is a longest sequence.
         dtypes: What transformers' module of it can compute in.
+        lora_targets: Linear layers that adapters are put into, by how their names end; those of the
+            attention, where it has such layers.
     """
 
     name: ClassVar[str]
@@ -35,6 +39,7 @@ class Family:
     spelling: ClassVar[Spelling] = Spelling()
     has_learned_positions: ClassVar[bool] = False
     dtypes: ClassVar[tuple[str, ...]] = DTYPES
+    lora_targets: ClassVar[tuple[str, ...] | str] = ALL_LINEAR
 
     @classmethod
     def vocabulary(cls) -> Vocabulary:
@@ -50,6 +55,10 @@ class Family:
     def config_class(cls) -> Any:
         """The configuration's class in transformers."""
         raise NotImplementedError
+
+    @classmethod
+    def fuse(cls, module: Any) -> None:
+        """Let layers of a module be computed in fewer passes, in place; most families need nothing."""
 
     @classmethod
     def module_class(cls) -> tuple[Any, dict[str, Any]]:

@@ -37,7 +37,7 @@ class LoadedModel:
 
         Args:
             ids: (B, T) int64 tokens.
-            attention: (B, T) bool, False at pads.
+            attention: (B, T) bool, False at pads; None where there is none, which computes faster.
             layer: -1 for the last, after the final norm if there is one (`last_hidden_state` in
                 transformers); 0 for the embedding; k for what leaves layer k. The number of layers is the
                 last as well.
@@ -57,7 +57,7 @@ class LoadedModel:
         is_last = layer in (LAST, n_layers)
         found = self.module(
             input_ids=ids,
-            attention_mask=attention.long(),
+            attention_mask=None if attention is None else attention.long(),
             output_hidden_states=not is_last,
         )
         return (found.last_hidden_state if is_last else found.hidden_states[layer]).float()

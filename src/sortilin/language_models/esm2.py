@@ -55,6 +55,7 @@ class VARIANT(Family):
     name = "esm2"
     title = "ESM-2 (Meta AI), UniRef50"
     model_type = "esm"
+    lora_targets: ClassVar[tuple[str, ...] | str] = ("query", "key", "value", "attention.output.dense")
     checkpoints: ClassVar[tuple[Checkpoint, ...]] = (
         _checkpoint(
             "esm2_t6",
@@ -140,6 +141,20 @@ class VARIANT(Family):
         from transformers import EsmModel
 
         return EsmModel, {"add_pooling_layer": False}
+
+    @classmethod
+    def fuse(cls, module: Any) -> None:
+        """GELU in one pass: transformers computes it as a product of five tensors, and keeps them all."""
+        from torch.nn.functional import gelu
+        from transformers.models.esm.modeling_esm import EsmIntermediate
+
+        class Fused(EsmIntermediate):
+            def forward(self, hidden_states: Any) -> Any:
+                return gelu(self.dense(hidden_states))
+
+        for part in module.modules():
+            if type(part) is EsmIntermediate:
+                part.__class__ = Fused
 
     @classmethod
     def config_class(cls) -> Any:

@@ -50,6 +50,7 @@ class VARIANT(Family):
     name = "esmc"
     title = "ESM C (Biohub), 2.8 billion proteins"
     model_type = "esmc"
+    lora_targets: ClassVar[tuple[str, ...] | str] = ("q_proj", "k_proj", "v_proj", "o_proj")
     checkpoints: ClassVar[tuple[Checkpoint, ...]] = (
         _checkpoint("esmc_300m", "ESMC-300M", 960, 30, 332_011_200),
         _checkpoint("esmc_600m", "ESMC-600M", 1152, 36, 573_632_640),

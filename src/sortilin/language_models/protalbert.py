@@ -27,6 +27,7 @@ class VARIANT(Family):
     name = "protalbert"
     title = "ProtAlbert (ProtTrans), UniRef100"
     model_type = "albert"
+    lora_targets: ClassVar[tuple[str, ...] | str] = ("query", "key", "value", "attention.dense")
     spelling = _protrans.SPACED
     has_learned_positions = True
     checkpoints: ClassVar[tuple[Checkpoint, ...]] = (

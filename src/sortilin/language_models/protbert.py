@@ -42,6 +42,7 @@ class VARIANT(Family):
     name = "protbert"
     title = "ProtBert (ProtTrans), UniRef100 or BFD"
     model_type = "bert"
+    lora_targets: ClassVar[tuple[str, ...] | str] = ("query", "key", "value", "attention.output.dense")
     spelling = _protrans.SPACED
     has_learned_positions = True
     checkpoints: ClassVar[tuple[Checkpoint, ...]] = (

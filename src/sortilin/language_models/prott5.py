@@ -23,6 +23,7 @@ class VARIANT(Family):
     name = "prott5"
     title = "ProtT5-XL-U50 encoder (ProtTrans), BFD and UniRef50"
     model_type = "t5"
+    lora_targets: ClassVar[tuple[str, ...] | str] = ("q", "k", "v", "o")
     spelling = _protrans.SPACED
     checkpoints: ClassVar[tuple[Checkpoint, ...]] = (
         Checkpoint(

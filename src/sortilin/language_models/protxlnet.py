@@ -32,6 +32,8 @@ class VARIANT(Family):
     name = "protxlnet"
     title = "ProtXLNet (ProtTrans), UniRef100"
     model_type = "xlnet"
+    # The matrices of its attention are no layers; those of its dense blocks are.
+    lora_targets: ClassVar[tuple[str, ...] | str] = ("ff.layer_1", "ff.layer_2")
     dtypes = ("float32",)  # its table of relative positions is float32 always, and cannot meet other weights
     spelling = Spelling(" ", dict.fromkeys(RARE + UNKNOWN, WRITTEN_FOR_X))
     checkpoints: ClassVar[tuple[Checkpoint, ...]] = (

@@ -1,4 +1,4 @@
-"""All against all with MMseqs2 (Steinegger & Söding 2017), a program that is called where it is installed.
+"""Searches with MMseqs2 (Steinegger & Söding 2017), a program that is called where it is installed.
 
 doi:10.1038/nbt.3988
 """
@@ -9,26 +9,39 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sortilin.errors import SortilinError
+from sortilin.sequences.homology import Hit
 from sortilin.sequences.relatives import Pair
 
 PROGRAM = "mmseqs"
 
+_COLUMNS = "query,target,fident,alnlen,evalue,bits"
 _SEARCH = {
     "-s": "7.5",  # the most sensitive
     "--max-seqs": "2000",  # homologues a query, beyond which its farthest ones are left out
     "--alignment-mode": "3",  # with identities
     "--dbtype": "1",  # proteins; else a peptide of A, C, G and T may be taken for DNA
-    "--format-output": "query,target,fident,alnlen,evalue",
+    "--format-output": _COLUMNS,
 }
+_NEAR = {
+    **_SEARCH,
+    "-s": "2",  # near copies share many words
+    "--mask": "0",  # also where both repeat a few residues
+}
+_LOCAL = 0.4
+"""Identity of a local alignment may be so much lower than what counts for near copies."""
+
 _NO_WORDS = "No k-mer could be extracted"
 """What the program says, and fails, where every sequence is too short (below 14 residues) or too plain."""
 
 _LAST_LINES = 5
 """So many of the last lines of a failed program are quoted."""
+
+_Found = tuple[int, int, float, int, float, float]
+"""Number of the query and of the target, then identity, columns, E-value and bits."""
 
 
 def find() -> str | None:
@@ -66,23 +79,94 @@ def similar_pairs(
     Raises:
         SortilinError: The program cannot be run, or fails.
     """
+    options = {**_SEARCH, "-e": f"{max_e_value:g}"}
+    for query, target, identity, n_columns, e_value, _ in _search(program, sequences, None, options, threads):
+        if query != target:
+            first, second = sorted((query, target))
+            n_equal = round(identity * n_columns)  # it has three decimals; nident is always 0
+            yield Pair(first, second, n_equal, identity, e_value)
+
+
+def best_hits(
+    program: str,
+    queries: Sequence[str],
+    targets: Sequence[str],
+    *,
+    max_e_value: float,
+    threads: int | None = None,
+) -> list[Hit | None]:
+    """The nearest homologue of each query: lowest E-value, then highest score, then lowest index.
+
+    Args:
+        program: Path of MMseqs2.
+        queries: Cleaned sequences (20 letters and X, length >= 1).
+        targets: Cleaned sequences.
+        max_e_value: Largest E-value, among all targets.
+        threads: Threads of the program; None or 0 for one a core.
+
+    Raises:
+        SortilinError: The program cannot be run, or fails.
+    """
+    best: list[Hit | None] = [None] * len(queries)
+    if not queries or not targets:
+        return best
+    options = {**_SEARCH, "-e": f"{max_e_value:g}"}
+    for query, target, _, _, e_value, bits in _search(program, queries, targets, options, threads):
+        held = best[query]
+        if held is None or (e_value, -bits, target) < (held.e_value, -held.score, held.target):
+            best[query] = Hit(target, e_value, bits)
+    return best
+
+
+def candidates(
+    program: str, sequences: Sequence[str], *, min_identity: float, threads: int | None = None
+) -> Iterator[tuple[int, int]]:
+    """Pairs of numbers, the smaller first, of sequences that may be near copies; a pair may come twice.
+
+    Args:
+        program: Path of MMseqs2.
+        sequences: Cleaned sequences of at least some tens of residues; shorter ones it does not find.
+        min_identity: Share of the shorter one's residues that are equal in near copies, 0 to 1.
+        threads: Threads of the program; None or 0 for one a core.
+
+    Raises:
+        SortilinError: The program cannot be run, or fails.
+    """
+    options = {**_NEAR, "--min-seq-id": f"{max(min_identity - _LOCAL, 0):.3f}"}
+    for query, target, *_ in _search(program, sequences, None, options, threads):
+        if query != target:
+            yield (query, target) if query < target else (target, query)
+
+
+def _search(
+    program: str,
+    queries: Sequence[str],
+    targets: Sequence[str] | None,
+    options: Mapping[str, str],
+    threads: int | None,
+) -> Iterator[_Found]:
+    """All hits of queries among targets; among themselves where there are none."""
     with tempfile.TemporaryDirectory(prefix="sortilin-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        fasta, hits = folder / "sequences.fasta", folder / "hits.tsv"
-        fasta.write_text("".join(f">{number}\n{sequence}\n" for number, sequence in enumerate(sequences)))
-        options = {**_SEARCH, "-e": f"{max_e_value:g}", "--threads": str(threads or os.cpu_count() or 1)}
-        files = [str(path) for path in (fasta, fasta, hits, folder / "work")]
-        words = [program, "easy-search", *files, *(word for pair in options.items() for word in pair)]
-        if _NO_WORDS in _run(words, but=_NO_WORDS):
+        query_path, hits = folder / "queries.fasta", folder / "hits.tsv"
+        query_path.write_text(_fasta(queries))
+        target_path = query_path
+        if targets is not None:
+            target_path = folder / "targets.fasta"
+            target_path.write_text(_fasta(targets))
+        files = [str(path) for path in (query_path, target_path, hits, folder / "work")]
+        given = {**options, "--threads": str(threads or os.cpu_count() or 1)}
+        said = [program, "easy-search", *files, *(word for pair in given.items() for word in pair)]
+        if _NO_WORDS in _run(said, but=_NO_WORDS):
             return
         with hits.open() as lines:
             for line in lines:
-                query, target, share, n_columns, e_value = line.split("\t")
-                if query != target:
-                    first, second = sorted((int(query), int(target)))
-                    identity = float(share)
-                    n_equal = round(identity * int(n_columns))  # it has three decimals; nident is always 0
-                    yield Pair(first, second, n_equal, identity, float(e_value))
+                query, target, share, n_columns, e_value, bits = line.split("\t")
+                yield int(query), int(target), float(share), int(n_columns), float(e_value), float(bits)
+
+
+def _fasta(sequences: Sequence[str]) -> str:
+    return "".join(f">{number}\n{sequence}\n" for number, sequence in enumerate(sequences))
 
 
 def _run(command: Sequence[str], but: str | None = None) -> str:

@@ -55,18 +55,28 @@ def _guarded(entries: Iterator[Entry], name: str) -> Generator[Entry]:
 
 
 def _parse(stream: io.BufferedReader, name: str) -> tuple[tuple[str, ...] | None, Iterator[Entry]]:
-    line, number = _first_line(stream, name)
+    line, number = first_line(stream, name)
     whole = rejoined(line, stream)
-    if line.lstrip().startswith(b">"):
+    if is_fasta(line):
         return None, fasta_entries(whole, name, first_line=number)
-    first = (line.decode("utf-8", errors="replace").splitlines() or [""])[0]
+    first = first_text(line)
     layout = table_layout(first, name)
     if layout is None:
         raise FormatError(_neither(line, first, number, name))
     return layout.columns, table_entries(whole, layout, first_line=number)
 
 
-def _first_line(stream: io.BufferedReader, name: str) -> tuple[bytes, int]:
+def is_fasta(line: bytes) -> bool:
+    """Whether a file with this first line is FASTA."""
+    return line.lstrip().startswith(b">")
+
+
+def first_text(line: bytes) -> str:
+    """A first line as text, without its end."""
+    return (line.decode("utf-8", errors="replace").splitlines() or [""])[0]
+
+
+def first_line(stream: io.BufferedReader, name: str) -> tuple[bytes, int]:
     """The first line that is neither blank nor a comment, and its number; stops a line at 1 MiB."""
     number = 0
     while line := stream.readline(_MAX_LINE_BYTES):

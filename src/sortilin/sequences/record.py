@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 MAX_SKIPPED_IN_MEMORY = 1_000
@@ -85,17 +86,31 @@ class ReadReport:
     def keep(self, record: SequenceRecord) -> None:
         """Count a record that is given out, with its changes."""
         self.n_kept += 1
-        for flag in record.flags:
-            change, _, letters = flag.rpartition(":")
-            if change in CHANGES:
-                self.changes[change] += int(letters)
-                self.records_changed[change] += 1
+        for change, letters in _changes(record):
+            self.changes[change] += letters
+            self.records_changed[change] += 1
 
     def skip(self, skipped: Skipped) -> None:
         """Count and list a record that is left out."""
         self.n_skipped += 1
         if len(self.skipped) < MAX_SKIPPED_IN_MEMORY:
             self.skipped.append(skipped)
+        if self.on_skip is not None:
+            self.on_skip(skipped)
+
+    def take_back(self, record: SequenceRecord, skipped: Skipped) -> None:
+        """Count a record as left out that was given out before and turned out to be of no use.
+
+        Reading may be ahead: of the one source that this report is of, the list stays in order.
+        """
+        self.n_kept -= 1
+        for change, letters in _changes(record):
+            self.changes[change] -= letters
+            self.records_changed[change] -= 1
+        self.changes, self.records_changed = +self.changes, +self.records_changed  # without zeros
+        self.n_skipped += 1
+        insort(self.skipped, skipped, key=lambda each: each.record)
+        del self.skipped[MAX_SKIPPED_IN_MEMORY:]
         if self.on_skip is not None:
             self.on_skip(skipped)
 
@@ -114,6 +129,14 @@ class ReadReport:
         if self.n_skipped:
             lines.append(f"left out: {counted(self.n_skipped, 'record')} of {self.n_records}")
         return lines
+
+
+def _changes(record: SequenceRecord) -> Iterator[tuple[str, int]]:
+    """What the residue policy changed, with the number of letters."""
+    for flag in record.flags:
+        change, _, letters = flag.rpartition(":")
+        if change in CHANGES:
+            yield change, int(letters)
 
 
 def counted(n: int, noun: str) -> str:

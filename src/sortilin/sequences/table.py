@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,12 @@ LABEL_COLUMNS = ("label", "target", "class", "localization", "localisation", "lo
 SPLIT_COLUMNS = ("set", "split")
 """Names of the columns that are read; of several, the one that stands first here."""
 
+BARE_COLUMNS = (LABEL_COLUMNS[0], SEQUENCE_COLUMNS[0])
+"""Columns of a table without a header line, as peptide data are often published: "1,FLPIIAKLLSGLL"."""
+
+_BARE = re.compile(rf"[+-]?\d{{1,3}}([{DELIMITERS}])[ACDEFGHIKLMNPQRSTVWYX]{{2,}}\s*")
+"""A number as label and residues, upper case, and nothing else: what no header line looks like."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -34,10 +41,12 @@ class Layout:
     Attributes:
         delimiter: What stands between two cells.
         columns: Column names, lower case, with "_" for spaces and hyphens.
+        has_header: Whether the first line names them.
     """
 
     delimiter: str
     columns: tuple[str, ...]
+    has_header: bool = True
 
     def place(self, names: Sequence[str]) -> int | None:
         """Place of the first of these columns that the table has."""
@@ -45,7 +54,7 @@ class Layout:
 
 
 def table_layout(header: str, name: str) -> Layout | None:
-    """The layout that a header line describes; None if no column of it is a sequence.
+    """The layout that a first line describes; None if no column of it is a sequence.
 
     Raises:
         FormatError: Two columns share the name of one that is read.
@@ -55,7 +64,8 @@ def table_layout(header: str, name: str) -> Layout | None:
         if any(column in SEQUENCE_COLUMNS for column in columns):
             _check_distinct(columns, name)
             return Layout(delimiter, columns)
-    return None
+    bare = _BARE.fullmatch(header)
+    return Layout(bare[1], BARE_COLUMNS, has_header=False) if bare else None
 
 
 def _columns(header: str, delimiter: str) -> tuple[str, ...]:
@@ -75,22 +85,29 @@ def _check_distinct(columns: Sequence[str], name: str) -> None:
 
 
 def table_entries(stream: io.BufferedReader, layout: Layout, *, first_line: int) -> Iterator[Entry]:
-    """The rows below the header line of a table in UTF-8; blank rows are left out.
+    """The rows of a table in UTF-8, without its header line; blank rows are left out.
 
     Args:
-        stream: The table, its header line first.
+        stream: The table, its first line in front.
         layout: What `table_layout` found in that line.
-        first_line: Number of the header line in the file, from 1.
+        first_line: Number of that line in the file, from 1.
     """
+    places = [layout.place(n) for n in (ID_COLUMNS, SEQUENCE_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS)]
+    for row, n_lines in table_rows(stream, layout):
+        record_id, sequence, label, split = (_cell(row, place) for place in places)
+        fault = _fault(row, layout, n_lines + first_line - 1)
+        yield Entry(record_id, "", sequence or "", label, split, fault)
+
+
+def table_rows(stream: io.BufferedReader, layout: Layout) -> Iterator[tuple[list[str], int]]:
+    """The cells of each row as written, and how many lines were read by then; no header, no blank rows."""
     with io.TextIOWrapper(stream, encoding="utf-8", newline="") as text:
         rows = csv.reader(text, delimiter=layout.delimiter, strict=True)
-        next(rows)
-        places = [layout.place(n) for n in (ID_COLUMNS, SEQUENCE_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS)]
+        if layout.has_header:
+            next(rows)
         for row in rows:
             if any(map(str.strip, row)):
-                record_id, sequence, label, split = (_cell(row, place) for place in places)
-                fault = _fault(row, len(layout.columns), rows.line_num + first_line - 1)
-                yield Entry(record_id, "", sequence or "", label, split, fault)
+                yield row, rows.line_num
 
 
 def _cell(row: Sequence[str], place: int | None) -> str | None:
@@ -99,7 +116,9 @@ def _cell(row: Sequence[str], place: int | None) -> str | None:
     return row[place].strip() if place < len(row) else ""
 
 
-def _fault(row: Sequence[str], n_columns: int, line: int) -> str:
+def _fault(row: Sequence[str], layout: Layout, line: int) -> str:
+    n_columns = len(layout.columns)
     if any(row[n_columns:]):
-        return f"line {line} has {len(row)} cells, the header line {n_columns}"
+        where = "header" if layout.has_header else "first"
+        return f"line {line} has {len(row)} cells, the {where} line {n_columns}"
     return ""

@@ -4,7 +4,9 @@
     batching.py    batches of examples of like length
     losses.py      cross-entropy, label smoothing, focal loss, class weights
     schedule.py    the learning rate over the run
+    weights.py     what is trained, and how fast
     checkpoint.py  what lies on disk while a run is under way
+    events.py      its curves for TensorBoard
     loop.py        the loop: train, validate, keep the best, stop, resume
 
 Only `config` and `batching` start without torch.

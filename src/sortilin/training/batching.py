@@ -58,6 +58,24 @@ def _cut(rows: IntArray, lengths: IntArray, batch_size: int, batch_positions: in
     return batches
 
 
+def oversampled(targets: IntArray, generator: np.random.Generator) -> IntArray:
+    """Row numbers of an epoch in which all classes are equally frequent.
+
+    Every row stands there; rows of a class smaller than the largest are drawn again, with replacement.
+
+    Args:
+        targets: (N,) class indices.
+        generator: Draws them.
+    """
+    counts = np.bincount(targets)
+    more = [
+        generator.choice(np.flatnonzero(targets == c), size=counts.max() - n)
+        for c, n in enumerate(counts)
+        if n
+    ]
+    return np.concatenate([np.arange(len(targets)), *more])
+
+
 def share(batches: list[IntArray], rank: int, n_processes: int) -> list[IntArray]:
     """The batches of one of several processes; the first ones are repeated until all have as many."""
     n_even = -(-len(batches) // n_processes) * n_processes

@@ -29,9 +29,9 @@ def save(folder: Path, state: Mapping[str, Any], identity: str) -> None:
     Raises:
         OutputError: It cannot be written (a full disk, say); the old one is still there.
     """
-    content = io.BytesIO()
-    torch.save({"format_version": FORMAT_VERSION, "identity": identity, **state}, content)
-    files.replace(folder / CHECKPOINT, content.getbuffer())
+    content = {"format_version": FORMAT_VERSION, "identity": identity, **state}
+    # Straight to the disk: weights and optimizer of a large model would not fit into memory once more.
+    files.replace_with(folder / CHECKPOINT, lambda stream: torch.save(content, stream))
 
 
 def load(folder: Path, identity: str) -> dict[str, Any] | None:

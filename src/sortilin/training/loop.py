@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,11 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from sortilin import device
-from sortilin.errors import ConfigError, MissingDependencyError, OutputError, TrainingError
+from sortilin.errors import ConfigError, MissingDependencyError, TrainingError
 from sortilin.interfaces import NOBODY, DoubleArray, IntArray, Watch
 from sortilin.seeding import child_seed, generator
-from sortilin.training import batching, checkpoint, losses, schedule
+from sortilin.training import batching, checkpoint, losses, schedule, weights
 from sortilin.training.config import LOSS, TrainingConfig
+from sortilin.training.events import Events
 
 Score = Callable[[DoubleArray, IntArray], Mapping[str, float]]
 """(N, C) validation logits and (N,) targets → metrics by name."""
@@ -123,18 +123,21 @@ class _Run:
         if self.accelerator.device.type == "cpu":
             device.keep_memory()
         kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-        trained = [p for p in model.parameters() if p.requires_grad]
-        optimizer = kind(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+        groups = weights.groups(model)
+        # In one pass over the weights, without copies of them; gradients in half precision are scaled.
+        fused = self.accelerator.scaler is None
+        optimizer = kind(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused)
         self.bare = model
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.loss = losses.build(config, job.examples.targets, job.n_classes).to(self.accelerator.device)
         self.average = _average(self.bare, config.average)
         self.epoch, self.step, self.seconds = 0, 0, 0.0
-        self.sums = {"loss": 0.0, "correct": 0.0, "n": 0.0, "seconds": 0.0}
+        self.learning_rate = 0.0
+        self.sums = {"loss": 0.0, "correct": 0.0, "n": 0.0, "positions": 0.0, "seconds": 0.0}
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Any] = {}
         self.is_done = False
-        self.events = _Events()
+        self.events = Events()
         self._resume()
 
     # --- the run
@@ -143,7 +146,7 @@ class _Run:
         while not self.is_done:
             self._train_epoch()
             record = self._validate()
-            self._tell(len(self.examples.targets), f": {self._summary(record)}")
+            self._tell(f": {self._summary(record)}")
             self.epoch, self.step = self.epoch + 1, 0
             self.sums = dict.fromkeys(self.sums, 0.0)
             self.is_done = self.epoch == self.config.epochs or self._is_stale()
@@ -151,38 +154,65 @@ class _Run:
                 self.is_done = True
             self._save()
         self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
-        self.bare.load_state_dict(self.best["weights"])
+        weights.put(self.bare, self.best["weights"])
         self.bare.to("cpu").eval()
         self.accelerator.free_memory()
         return Fit(tuple(self.history), int(self.best["epoch"]), float(self.best["value"]), self.seconds)
 
-    def _tell(self, n_done: int, more: str = "") -> None:
+    def _tell(self, result: str = "") -> None:
+        """Where the epoch stands; with its result it is done."""
         if self.watch.on_progress is not None:
-            stage = f"epoch {self.epoch + 1} of {self.config.epochs}{more}"
-            self.watch.on_progress(stage, n_done, len(self.examples.targets))
+            stage = f"epoch {self.epoch + 1} of {self.config.epochs}{result}"
+            n_done, total = int(self.sums["n"]), len(self._rows())
+            self.watch.on_progress(stage, total if result else min(n_done, total - 1), total)
 
     def _train_epoch(self) -> None:
-        batches = self._batches()
+        steps = self._steps()
         self.model.train()
         saved = started = time.monotonic()
         told = 0.0
-        for rows in batches[self.step :]:
+        for batches in steps[self.step :]:
             torch.manual_seed(self._step_seed())
             middle = self.step + 0.5  # of the step: neither the first nor the last one learns nothing
-            self._set_learning_rate((self.epoch + middle / len(batches)) / self.config.epochs)
-            self._train_step(rows)
+            self._set_learning_rate((self.epoch + middle / len(steps)) / self.config.epochs)
+            self._train_step(batches)
             self.step += 1
             now = time.monotonic()
             self.sums["seconds"] += now - started
             started = now
             if now - told > _SECONDS_BETWEEN_REPORTS:
-                self._tell(min(int(self.sums["n"]), len(self.examples.targets) - 1))
+                self._tell()
                 told = now
-            if now - saved > 60 * self.config.checkpoint_minutes and self.step < len(batches):
+            if now - saved > 60 * self.config.checkpoint_minutes and self.step < len(steps):
                 self._save()
                 saved = now
 
-    def _train_step(self, rows: IntArray) -> None:
+    def _train_step(self, batches: Sequence[IntArray]) -> None:
+        """One step of the optimizer, on the gradient of all of these batches."""
+        self.optimizer.zero_grad(set_to_none=True)
+        shares = self._shares(batches)
+        for rows, share in zip(batches[:-1], shares, strict=False):
+            with self.accelerator.no_sync(self.model):
+                self._learn(rows, share)
+        self._learn(batches[-1], shares[-1])
+        if self.config.clip_norm is not None:
+            self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.bare)
+
+    def _shares(self, batches: Sequence[IntArray]) -> list[float]:
+        """What part of a step's loss each batch has: by examples, or by the sum of their class weights."""
+        if len(batches) == 1:
+            return [1.0]
+        place = self.accelerator.device
+        parts = [
+            self.loss.weight(torch.as_tensor(self.examples.targets[rows], device=place)) for rows in batches
+        ]
+        return [part / sum(parts) for part in parts]
+
+    def _learn(self, rows: IntArray, share: float) -> None:
+        """Add the gradient of one batch."""
         place = self.accelerator.device
         arguments = [argument.to(place) for argument in self.examples.batch(rows)]
         y = torch.as_tensor(self.examples.targets[rows], device=place)
@@ -195,26 +225,30 @@ class _Run:
                 f"the loss became {value} in epoch {self.epoch + 1}, step {self.step + 1}: "
                 f"lower learning_rate ({self.config.learning_rate:g}) or clip_norm ({self.config.clip_norm})"
             )
-        self.optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
-        if self.config.clip_norm is not None:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
-        self.optimizer.step()
-        if self.average is not None:
-            self.average.update_parameters(self.bare)
+        self.accelerator.backward(loss * share)
         self.sums["loss"] += value * len(rows)
         self.sums["correct"] += float((logits.argmax(dim=1) == y).sum())
         self.sums["n"] += len(rows)
+        self.sums["positions"] += float(self.examples.lengths[rows].sum())
 
-    def _batches(self) -> list[IntArray]:
-        """This process's batches of this epoch; the same whenever they are asked for."""
+    def _rows(self) -> IntArray:
+        """The rows of this epoch; with resampling, some of them several times."""
+        if self.config.resampling == "none":
+            return np.arange(len(self.examples.targets))
+        draws = generator(self.job.seed, "resampling", str(self.epoch))
+        return batching.oversampled(self.examples.targets, draws)
+
+    def _steps(self) -> list[list[IntArray]]:
+        """This process's batches of this epoch, those of a step together; the same whenever asked for."""
+        rows, n = self._rows(), self.config.accumulation
         everything = batching.length_buckets(
-            self.examples.lengths,
+            self.examples.lengths[rows],
             batch_size=self.config.batch_size,
             batch_positions=self.config.batch_positions,
             generator=generator(self.job.seed, "batches", str(self.epoch)),
         )
-        return batching.share(everything, self.accelerator.process_index, self.accelerator.num_processes)
+        own = batching.share(everything, self.accelerator.process_index, self.accelerator.num_processes)
+        return [[rows[places] for places in own[start : start + n]] for start in range(0, len(own), n)]
 
     def _step_seed(self) -> int:
         return child_seed(
@@ -222,8 +256,9 @@ class _Run:
         )
 
     def _set_learning_rate(self, done: float) -> None:
+        self.learning_rate = self.config.learning_rate * schedule.factor(self.config, done)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * schedule.factor(self.config, done)
+            group["lr"] = self.learning_rate * group[weights.SCALE]
 
     # --- validation
 
@@ -239,15 +274,14 @@ class _Run:
                 f"training.metric '{self.config.metric}' is not measured; choose from: {', '.join(measured)}"
             )
         sums = self.sums
-        positions = float(self.examples.lengths.sum()) / self.accelerator.num_processes
         record = {
             "epoch": self.epoch + 1,
-            "learning_rate": float(self.optimizer.param_groups[0]["lr"]),
+            "learning_rate": self.learning_rate,
             "train_loss": sums["loss"] / sums["n"],
             "train_accuracy": sums["correct"] / sums["n"],
             **{f"valid_{name}": float(value) for name, value in measured.items()},
             "seconds": sums["seconds"] + time.monotonic() - started,
-            "positions_per_second": positions / max(sums["seconds"], 1e-9),
+            "positions_per_second": sums["positions"] / max(sums["seconds"], 1e-9),
         }
         self.history.append(record)
         self.seconds += record["seconds"]
@@ -283,8 +317,8 @@ class _Run:
             value < self.best["value"] if self.config.metric == LOSS else value > self.best["value"]
         )
         if is_better or self.job.keeps_last or math.isnan(self.best["value"]):
-            weights = {name: t.detach().cpu().clone() for name, t in watched.state_dict().items()}
-            self.best = {"epoch": self.epoch + 1, "value": float(value), "weights": weights}
+            kept = {name: t.detach().cpu().clone() for name, t in weights.trained(watched).items()}
+            self.best = {"epoch": self.epoch + 1, "value": float(value), "weights": kept}
 
     def _is_stale(self) -> bool:
         patience = self.config.patience
@@ -304,11 +338,11 @@ class _Run:
         names = ("epoch", "step", "seconds", "sums", "history", "best", "is_done")
         state = {name: getattr(self, name) for name in names}
         if not self.is_done:  # what follows is only needed to go on
-            state |= {"model": self.bare.state_dict(), "optimizer": self.optimizer.state_dict()}
+            state |= {"model": weights.trained(self.bare), "optimizer": self.optimizer.state_dict()}
             if self.accelerator.scaler is not None:
                 state["scaler"] = self.accelerator.scaler.state_dict()
             if self.average is not None:
-                state["average"] = self.average.state_dict()
+                state["average"] = weights.trained(self.average)
         if self.step == 0:  # first, so that a finished run never lacks its last epoch
             checkpoint.save_curves(self.watch.workspace, self.history)
         checkpoint.save(self.watch.workspace, state, self.job.identity)
@@ -323,12 +357,12 @@ class _Run:
             setattr(self, name, state[name])
         if self.is_done:
             return
-        self.bare.load_state_dict(state["model"])
+        weights.put(self.bare, state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         if self.average is not None:
-            self.average.load_state_dict(state["average"])
+            weights.put(self.average, state["average"])
 
 
 def _accelerator(config: TrainingConfig) -> Any:
@@ -349,35 +383,3 @@ def _average(model: nn.Module, decay: float | None) -> Any:
 
     moving: Any = get_ema_multi_avg_fn  # untyped in torch
     return AveragedModel(model, multi_avg_fn=moving(decay), use_buffers=True)
-
-
-class _Events:
-    """The curves for TensorBoard, where it is installed: one file for each start of a run."""
-
-    def __init__(self) -> None:
-        self.writer: Any = None
-
-    def add(self, workspace: Path, record: Mapping[str, float]) -> None:
-        """Write an epoch; those after it, of a run that was killed, no longer count.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            return
-        folder, epoch = workspace / "tensorboard", int(record["epoch"])
-        try:
-            if self.writer is None:
-                self.writer = SummaryWriter(folder, purge_step=epoch)
-            for name, value in record.items():
-                if name != "epoch":
-                    self.writer.add_scalar(name.replace("_", "/", 1), value, epoch)
-            self.writer.flush()
-        except OSError as error:
-            raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from None
-
-    def close(self) -> None:
-        if self.writer is not None:
-            self.writer.close()

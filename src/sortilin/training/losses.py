@@ -29,6 +29,10 @@ class Loss(nn.Module):
         self.register_buffer("class_weights", class_weights)
         self.label_smoothing, self.gamma = label_smoothing, gamma
 
+    def weight(self, y: Tensor) -> float:
+        """What the mean over a batch of (B,) class indices is divided by: B, or the sum of their weights."""
+        return float(len(y) if self.class_weights is None else self.class_weights[y].sum())
+
     def forward(self, logits: Tensor, y: Tensor) -> Tensor:
         """(B, C) logits, (B,) class indices → the mean loss."""
         logits = logits.float()  # a half-precision softmax loses the small probabilities

@@ -7,10 +7,8 @@ from collections import OrderedDict
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sortilin.vectors._part import Part
+from sortilin.vectors.kind import VectorArray
 
 MOST_KEPT = 16
 MOST_LENT = 128
@@ -47,7 +45,7 @@ class Maps:
         """Keep no part in memory that nobody has a view of."""
         self._kept.clear()
 
-    def lend(self, part: Part, view: NDArray[np.float32]) -> NDArray[np.float32]:
+    def lend(self, part: Part, view: VectorArray) -> VectorArray:
         """The view itself, or a copy where too many parts have views in use."""
         if part.path in self._lent:
             return view

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sortilin.vectors._index import KeyIndex
 from sortilin.vectors._part import Part
 from sortilin.vectors._writing import write_part
+from sortilin.vectors.kind import VectorArray
 
 SMALL_BYTES = 64 << 20
 MOST_BYTES = 256 << 20
@@ -93,7 +94,7 @@ def merge(group: Group) -> None:
     write_part(folder, kind, keys, lengths, _vectors(group), modified_ns=newest_ns)
 
 
-def _vectors(group: Group) -> Iterator[NDArray[np.float32]]:
+def _vectors(group: Group) -> Iterator[VectorArray]:
     for part, kept in zip(group.parts, group.kept, strict=True):
         content = part.map()
         for row in kept.tolist():

@@ -132,10 +132,12 @@ class NpzWriter(Writer):
         self._keys: list[str] = []
         self._ends = [0]
         self._shape: tuple[int, ...] = ()
+        self._dtype: np.dtype[Any] = np.dtype("<f4")
 
     def add(self, row: VectorRow) -> None:
         """Append to the matrix."""
-        self._body.write(np.ascontiguousarray(row.vector, "<f4").data)
+        self._dtype = row.vector.dtype.newbyteorder("<")
+        self._body.write(np.ascontiguousarray(row.vector, self._dtype).data)
         self._ids.append(row.id)
         self._keys.append(key_of(row.sequence))
         self._shape = row.vector.shape
@@ -150,7 +152,11 @@ class NpzWriter(Writer):
         }
         if len(self._shape) > 1:
             arrays[OFFSETS] = np.array(self._ends, np.int64)
-        header = {"descr": "<f4", "fortran_order": False, "shape": (self._ends[-1], self._shape[-1])}
+        header = {
+            "descr": self._dtype.str,
+            "fortran_order": False,
+            "shape": (self._ends[-1], self._shape[-1]),
+        }
         with zipfile.ZipFile(self._path, "w", zipfile.ZIP_STORED) as archive:
             with archive.open(f"{VECTORS}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array_header_1_0(cast("Any", member), header)

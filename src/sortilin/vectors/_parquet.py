@@ -1,6 +1,6 @@
 """Parquet: a row a sequence, with `id`, `sequence_sha256`, `length` and `vector`.
 
-`vector` is a list of float32 of fixed length, or a list of such lists for vectors of residues. The
+`vector` is a list of float32 or float16 of fixed length, or a list of such lists for vectors of residues. The
 description stands in the file's metadata. Read as well: tables of others with a column of lists, or with
 one column a number, beside an id or a sequence.
 """

@@ -6,7 +6,7 @@ stream and mapped:
 
     offsets  I64 (n + 1,)   residues before each sequence; vectors of residues only
     keys     U8  (n, 32)    SHA-256 of each sequence
-    vectors  F32 (n, D) or (all residues, D)
+    vectors  F32 or F16 (n, D) or (all residues, D)
     crc      U32 (n,)       CRC-32 of each key and its vectors, checked whenever they are read
 """
 
@@ -26,18 +26,21 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from sortilin.errors import StoreError
-from sortilin.vectors.kind import KEY_BYTES, VectorKind
+from sortilin.vectors.kind import HALF, KEY_BYTES, SINGLE, VectorArray, VectorKind
 
 FORMAT = "sortilin-vectors"
 FORMAT_VERSION = 1
 PREFIX, ENDING = "part-", ".safetensors"
 NO_CHECKSUM = "0" * 64
 
+STORED_AS = {SINGLE: "F32", HALF: "F16"}
+
 _MAX_HEADER_BYTES = 1_000_000
 _DTYPES: dict[str, np.dtype[Any]] = {
     "I64": np.dtype("<i8"),
     "U8": np.dtype("u1"),
     "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
     "U32": np.dtype("<u4"),
 }
 
@@ -115,21 +118,22 @@ class Part:
             raise DamagedPartError(self.path, "the lengths of its sequences do not add up")
         return lengths
 
-    def vectors(self, content: mmap.mmap, row: int) -> NDArray[np.float32]:
+    def vectors(self, content: mmap.mmap, row: int) -> VectorArray:
         """The vectors of one sequence, (D,) or (L, D), as a read-only view of the mapped file.
 
         Raises:
             DamagedPartError: They are not what was written.
         """
         first, end = self.span(content, row)
-        values: NDArray[np.float32] = np.frombuffer(
+        dtype, width = _DTYPES[STORED_AS[self.kind.dtype]], self.kind.width
+        values: VectorArray = np.frombuffer(
             content,
-            _DTYPES["F32"],
-            count=(end - first) * self.kind.width,
-            offset=self.starts["vectors"] + 4 * first * self.kind.width,
+            dtype,
+            count=(end - first) * width,
+            offset=self.starts["vectors"] + dtype.itemsize * first * width,
         )
         self._check(content, row, values)
-        return values.reshape(-1, self.kind.width) if self.kind.is_per_residue else values
+        return values.reshape(-1, width) if self.kind.is_per_residue else values
 
     def span(self, content: mmap.mmap, row: int) -> tuple[int, int]:
         """The rows of the matrix that belong to a sequence: first, and the one behind the last."""
@@ -140,7 +144,7 @@ class Part:
             raise DamagedPartError(self.path, f"sequence {row} would stand in rows {first} to {end}")
         return first, end
 
-    def _check(self, content: mmap.mmap, row: int, values: NDArray[np.float32]) -> None:
+    def _check(self, content: mmap.mmap, row: int, values: VectorArray) -> None:
         at = self.starts["keys"] + KEY_BYTES * row
         expected = np.frombuffer(content, _DTYPES["U32"], 1, self.starts["crc"] + 4 * row)[0]
         if checksum_of(content[at : at + KEY_BYTES], values) != expected:
@@ -149,7 +153,7 @@ class Part:
             )
 
 
-def checksum_of(key: bytes, vectors: NDArray[np.float32]) -> int:
+def checksum_of(key: bytes, vectors: VectorArray) -> int:
     """CRC-32 of a key and its vectors."""
     return zlib.crc32(vectors.data, zlib.crc32(key))
 
@@ -206,7 +210,7 @@ def layout(kind: VectorKind, n: int, n_rows: int) -> dict[str, dict[str, Any]]:
     """The safetensors header of a part, without its metadata."""
     arrays: list[tuple[str, str, list[int]]] = [
         ("keys", "U8", [n, KEY_BYTES]),
-        ("vectors", "F32", [n_rows, kind.width]),
+        ("vectors", STORED_AS[kind.dtype], [n_rows, kind.width]),
         ("crc", "U32", [n]),
     ]
     if kind.is_per_residue:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from sortilin.vectors.kind import VectorArray
 
 FORMAT, FORMAT_VERSION = "sortilin-vectors", "1"
 DESCRIPTION = "sortilin.vectors"
@@ -20,12 +19,12 @@ class VectorRow:
     Attributes:
         id: Its id; ids may repeat.
         sequence: The cleaned sequence.
-        vector: (D,), or (L, D) for vectors of residues; finite.
+        vector: (D,), or (L, D) for vectors of residues; finite; float32 or float16.
     """
 
     id: str
     sequence: str
-    vector: NDArray[np.float32]
+    vector: VectorArray
 
 
 class Writer(Protocol):

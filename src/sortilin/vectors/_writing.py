@@ -26,7 +26,7 @@ from sortilin.vectors._part import (
     checksum_of,
     layout,
 )
-from sortilin.vectors.kind import VectorKind
+from sortilin.vectors.kind import VectorArray, VectorKind
 
 PARTIAL = ".partial"
 
@@ -36,7 +36,7 @@ def write_part(
     kind: VectorKind,
     keys: NDArray[np.uint8],
     lengths: Sequence[int],
-    vectors: Iterable[NDArray[np.float32]],
+    vectors: Iterable[VectorArray],
     *,
     modified_ns: int | None = None,
 ) -> Path:
@@ -75,9 +75,9 @@ def _write(
     kind: VectorKind,
     keys: NDArray[np.uint8],
     lengths: Sequence[int],
-    vectors: Iterable[NDArray[np.float32]],
+    vectors: Iterable[VectorArray],
 ) -> None:
-    n_rows = sum(lengths)
+    n_rows, dtype = sum(lengths), kind.stored.newbyteorder("<")
     digest = hashlib.sha256()
 
     def put(content: bytes | memoryview) -> None:
@@ -90,7 +90,7 @@ def _write(
     put(np.ascontiguousarray(keys).tobytes())
     crc = np.zeros(len(keys), "<u4")
     for row, vector in enumerate(vectors):
-        values = np.ascontiguousarray(vector, "<f4")
+        values = np.ascontiguousarray(vector, dtype)
         crc[row] = checksum_of(keys[row].tobytes(), values)
         put(values.reshape(-1).view(np.uint8).data)
     put(crc.tobytes())

@@ -26,6 +26,7 @@ from sortilin.vectors._npz import NpzWriter, open_npy, open_npz
 from sortilin.vectors._parquet import ParquetSource, ParquetWriter
 from sortilin.vectors._sources import Source
 from sortilin.vectors._writers import FORMAT, FORMAT_VERSION, VectorRow, Writer
+from sortilin.vectors.kind import TYPES
 
 WRITERS: Mapping[str, Callable[[Path, Mapping[str, str]], Writer]] = {
     ".h5": Hdf5Writer,
@@ -182,7 +183,7 @@ def write_vectors(path: Path | str, rows: Iterable[VectorRow], *, description: M
 
     Args:
         path: The file; its ending chooses the format.
-        rows: At least one; all (D,) or all (L, D), of one width, finite.
+        rows: At least one; all (D,) or all (L, D), of one width and type, finite.
         description: How the vectors were made (checkpoint, revision, layer, ...); this package's version
             and the format's are added.
 
@@ -240,10 +241,13 @@ def _fill(
 
 def _check(row: VectorRow, first: VectorRow) -> None:
     shape, expected = row.vector.shape, first.vector.shape
-    if row.vector.dtype != np.float32 or row.vector.ndim not in {1, 2} or 0 in shape:
+    dtype = row.vector.dtype
+    if dtype not in TYPES or row.vector.ndim not in {1, 2} or 0 in shape:
         raise OutputError(
-            f"the vector of '{row.id}' is {row.vector.dtype} {shape}; expected float32 (D,) or (L, D)"
+            f"the vector of '{row.id}' is {dtype} {shape}; expected {' or '.join(TYPES)}, (D,) or (L, D)"
         )
+    if dtype != first.vector.dtype:
+        raise OutputError(f"the vector of '{row.id}' is {dtype}, that of '{first.id}' {first.vector.dtype}")
     if len(shape) != len(expected) or shape[-1] != expected[-1]:
         raise OutputError(f"the vector of '{row.id}' has shape {shape}, that of '{first.id}' {expected}")
     if len(shape) == 2 and len(row.vector) != len(row.sequence):

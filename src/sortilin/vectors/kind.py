@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field
 KEY_BYTES = 32
 PER_RESIDUE = "none"
 """The pooling of vectors of residues, (L, D) a sequence; every other pooling gives (D,)."""
+
+SINGLE: Literal["float32"] = "float32"
+HALF: Literal["float16"] = "float16"
+TYPES = (SINGLE, HALF)
+"""What vectors may be stored in."""
+
+VectorArray = NDArray[np.floating[Any]]
+"""Vectors as they are stored."""
 
 _MAX_READABLE = 80
 _DIGEST_DIGITS = 12
@@ -28,8 +37,9 @@ class VectorKind(BaseModel):
         layer: The hidden state that is taken; -1 is the last.
         pooling: "mean", "cls", "max", or "none" for (L, D) vectors of residues.
         length_policy: What is done with long sequences, with its numbers.
-        precision: What the model computes in; what is stored is always float32.
+        precision: What the model computes in.
         width: D, numbers a vector.
+        dtype: What vectors are stored in, "float32" or "float16"; each is rounded once, when it is stored.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -41,6 +51,12 @@ class VectorKind(BaseModel):
     length_policy: str = Field(min_length=1)
     precision: str = Field(min_length=1)
     width: int = Field(ge=1)
+    dtype: Literal["float32", "float16"] = SINGLE
+
+    @property
+    def stored(self) -> np.dtype[Any]:
+        """What vectors are stored in, as NumPy has it."""
+        return np.dtype(self.dtype)
 
     @property
     def is_per_residue(self) -> bool:
@@ -50,9 +66,11 @@ class VectorKind(BaseModel):
     @property
     def folder_name(self) -> str:
         """Readable, and different for different kinds: "esm2_t6-layer-1-mean-whole-float32-1f0c93ab77d2"."""
-        words = (self.checkpoint, f"layer{self.layer}", self.pooling, self.length_policy, self.precision)
+        words = [self.checkpoint, f"layer{self.layer}", self.pooling, self.length_policy, self.precision]
+        words += [self.dtype] * (self.dtype != SINGLE)
         readable = _ODD.sub("_", "-".join(words)).lstrip(".")[:_MAX_READABLE]
-        digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        told_apart = self.model_dump_json(exclude_defaults=True)
+        digest = hashlib.sha256(told_apart.encode()).hexdigest()
         return f"{readable}-{digest[:_DIGEST_DIGITS]}"
 
 

@@ -15,9 +15,8 @@ from sortilin.vectors._index import KeyIndex
 from sortilin.vectors._maps import Maps
 from sortilin.vectors._part import ENDING, PREFIX, Part, read_part
 from sortilin.vectors._writing import write_part
-from sortilin.vectors.kind import VectorKind, packed
+from sortilin.vectors.kind import VectorArray, VectorKind, packed
 
-FloatArray = NDArray[np.float32]
 _NAMED = 3
 _Result = TypeVar("_Result")
 
@@ -59,12 +58,13 @@ class Shelf:
             self._refresh()
             return self._index.find(packed(keys))[0] >= 0
 
-    def append(self, keys: Sequence[str], vectors: Sequence[FloatArray] | FloatArray) -> None:
+    def append(self, keys: Sequence[str], vectors: Sequence[VectorArray] | VectorArray) -> None:
         """Add one part, whole or not at all. Keys that are there already are left as they are.
 
         Args:
             keys: N keys (`key_of`).
-            vectors: (N, D), or N arrays of (D,); for vectors of residues N arrays of (L, D).
+            vectors: (N, D), or N arrays of (D,); for vectors of residues N arrays of (L, D); of the kind's
+                type.
 
         Raises:
             StoreError: A vector has another shape than the kind says, or holds a value that is not finite.
@@ -83,8 +83,8 @@ class Shelf:
             write_part(self.folder, self.kind, packed_keys[rows], lengths, chosen)
             self._refresh()
 
-    def get(self, keys: Sequence[str]) -> list[FloatArray]:
-        """The vectors of each key, (D,) or (L, D) float32, in the order asked for.
+    def get(self, keys: Sequence[str]) -> list[VectorArray]:
+        """The vectors of each key, (D,) or (L, D) of the kind's type, in the order asked for.
 
         They are read-only views of mapped files: memory is taken as they are used, not before.
 
@@ -112,7 +112,7 @@ class Shelf:
             self._refresh()
             return list(self._parts)
 
-    def _get(self, keys: Sequence[str], asked: NDArray[np.uint8]) -> list[FloatArray]:
+    def _get(self, keys: Sequence[str], asked: NDArray[np.uint8]) -> list[VectorArray]:
         parts, rows = self._index.find(asked)
         missing = [keys[at] for at in np.flatnonzero(parts < 0).tolist()]
         if missing:
@@ -120,7 +120,7 @@ class Shelf:
             raise MissingVectorError(
                 f"{self.folder} has no vector of {len(missing)} of {len(keys)} sequences: {named}"
             )
-        found: list[FloatArray | None] = [None] * len(keys)
+        found: list[VectorArray | None] = [None] * len(keys)
         for number in np.unique(parts).tolist():
             part = self._parts[number]
             content = self._maps.of(part)
@@ -137,7 +137,7 @@ class Shelf:
             first.setdefault(keys[row].tobytes(), row)
         return list(first.values())
 
-    def _checked(self, key: str, vector: FloatArray) -> FloatArray:
+    def _checked(self, key: str, vector: VectorArray) -> VectorArray:
         values = np.asarray(vector)
         axes, shape = (2, "(L, {})") if self.kind.is_per_residue else (1, "({},)")
         if values.ndim != axes or values.shape[-1] != self.kind.width or not len(values):
@@ -145,8 +145,8 @@ class Shelf:
                 f"the vector of {key} has shape {values.shape}; "
                 f"{self.kind.folder_name} takes {shape.format(self.kind.width)}"
             )
-        if values.dtype != np.float32:
-            raise StoreError(f"the vector of {key} is {values.dtype}; a store takes float32")
+        if values.dtype != self.kind.stored:
+            raise StoreError(f"the vector of {key} is {values.dtype}; a store takes {self.kind.dtype}")
         if not np.isfinite(values).all():
             raise StoreError(f"the vector of {key} holds a value that is not finite; it is not stored")
         return values

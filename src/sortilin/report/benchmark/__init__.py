@@ -11,6 +11,11 @@
     _curves.py        figures of training
     _confusion.py     figures of confusion matrices
     _heatmaps.py      figures of per-class metrics over models
+    _tests.py         tables and a figure of the test sets
+    _paper.py         the paper's tables with ours beside them
+    _inside.py        what a network makes of the test sets: planes, and attention beside motifs
+    _logos.py         a figure of motifs as sequence logos
+    _markdown.py      `report.md`, where there are test sets
     _grid.py          what confusion matrices and heatmaps share
     _table.py         `table.tsv`
     _comparison.py    the page's comparison of the models
@@ -40,10 +45,11 @@ __all__ = ["FORMAT", "FORMAT_VERSION", "write"]
 
 
 def write(results: Mapping[str, Any], out: Path) -> list[Path]:
-    """Write `out/figures/<name>.png` and `.svg`, `out/table.tsv` and `out/report.html`.
+    """Write `out/figures/<name>.png` and `.svg`, `out/table.tsv`, `out/report.html`, with tests more.
 
     The same results give the same bytes, with the same versions of matplotlib and sortilin. Everything
-    is drawn before the first file is written; the page is written last.
+    is drawn before the first file is written; the page is written last. Where there are test sets,
+    `out/tests.tsv` and `out/report.md` are written too.
 
     Args:
         results: Content of `results.json`, format 1.
@@ -60,13 +66,16 @@ def write(results: Mapping[str, Any], out: Path) -> list[Path]:
     _check_format(results)
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingDependencyError("figures", "matplotlib", "train")
-    from sortilin.report.benchmark import _drawing, _page, _save, _table
+    from sortilin.report.benchmark import _drawing, _markdown, _page, _save, _table, _tests
 
     figures = _save.make_folders(Path(out))
     with _drawing.style():
         pictures = [_drawing.render(drawing) for drawing in _drawings(results)]
     files = {figures / f"{p.name}.{kind}": getattr(p, kind) for p in pictures for kind in ("png", "svg")}
     files[Path(out) / "table.tsv"] = _table.tsv(results).encode()
+    if results.get("tests"):
+        files[Path(out) / "tests.tsv"] = _tests.tsv(results).encode()
+        files[Path(out) / _markdown.FILE] = _markdown.markdown(results, pictures).encode()
     files[Path(out) / "report.html"] = _page.build(results, pictures).encode()
     return [_save.write_file(path, content) for path, content in files.items()]
 
@@ -82,7 +91,15 @@ def _check_format(results: Mapping[str, Any]) -> None:
 
 def _drawings(results: Mapping[str, Any]) -> Iterator[Drawing]:
     """All figures, in the order of the page; each is drawn when it is asked for."""
-    from sortilin.report.benchmark import _confusion, _curves, _exploration, _heatmaps, _ranking
+    from sortilin.report.benchmark import (
+        _confusion,
+        _curves,
+        _exploration,
+        _heatmaps,
+        _inside,
+        _ranking,
+        _tests,
+    )
 
-    for topic in (_ranking, _exploration, _curves, _confusion, _heatmaps):
+    for topic in (_ranking, _tests, _inside, _exploration, _curves, _confusion, _heatmaps):
         yield from topic.drawings(results)

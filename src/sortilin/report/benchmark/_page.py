@@ -16,7 +16,7 @@ from jinja2 import Environment
 
 from sortilin.report._html_page import class_name
 from sortilin.report._templates import environment
-from sortilin.report.benchmark import _sections
+from sortilin.report.benchmark import _inside, _paper, _sections, _tests
 from sortilin.report.benchmark import _words as words
 from sortilin.report.benchmark._comparison import comparison
 from sortilin.report.benchmark._drawing import Picture
@@ -30,7 +30,12 @@ WIDE_PIXELS = 480
 """A wider picture stands in a row of its own, and may be seen in full size on a telephone."""
 
 TITLES = {
+    "audit": "Leakage",
     "comparison": "Comparison",
+    "tests": "Test sets",
+    "tables": "Beside the paper's tables",
+    "representation": "Before and after the head",
+    "attention": "Attention and motifs",
     "exploration": "The data",
     "curves": "Training curves",
     "confusion": "Confusion matrices",
@@ -54,6 +59,11 @@ def build(results: Results, pictures: Sequence[Picture]) -> str:
     views = [_picture_view(picture, addresses[picture.name]) for picture in pictures]
     figures = {topic: [view for view in views if view["topic"] == topic] for topic in TITLES}
     contents: dict[str, Any] = {
+        "audit": (results.get("audit") or {}).get("summary"),
+        "tests": _tests.tests(results),
+        "tables": _paper.tables(results),
+        "representation": _inside.representation(results),
+        "attention": _inside.attention(results),
         "cross_validation": _sections.cross_validation(results),
         "blind": _sections.blind(results),
         "choices": results.get("choices") or None,

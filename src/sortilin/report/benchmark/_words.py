@@ -20,6 +20,7 @@ _METRICS = {
     "macro_f1": "Macro-F1",
     "accuracy": "Accuracy",
     "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
     "precision": "Precision",
     "recall": "Recall",
     "f1": "F1",
