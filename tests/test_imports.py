@@ -27,7 +27,7 @@ TRAINING_ONLY = {
     "torch",
     "yaml",
 }
-PUBLIC = {"Prediction", "Predictor", "SequenceRecord", "__version__", "load", "read_sequences"}
+PUBLIC = {"Client", "Prediction", "Predictor", "SequenceRecord", "__version__", "load", "read_sequences"}
 
 COMMAND = """
 import json, sys

@@ -63,10 +63,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"audit", "language_models", "motifs"},
     "tuning": FOUNDATION
     | {"sequences", "evaluation", "report", "datasets", "tasks", "training", "experiment"},
+    "explain": FOUNDATION,
+    "client": FOUNDATION,
+    "serve": FOUNDATION | {"sequences", "report", "predictor", "explain"},
     "__main__": FOUNDATION | {"cli"},
     "cli": FOUNDATION
     | {"sequences", "evaluation", "report", "artifact", "datasets", "predictor", "summary", "experiment"}
-    | {"benchmark", "tuning", "language_models", "vectors", "embedding", "audit", "motifs"},
+    | {"benchmark", "tuning", "language_models", "vectors", "embedding", "audit", "motifs"}
+    | {"serve"},
 }
 """Folder or module → what of sortilin it may import, beside itself and the package root.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sortilin.client import Client as Client
     from sortilin.predictor import Predictor as Predictor
     from sortilin.predictor import load as load
     from sortilin.results import Prediction as Prediction
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Client": "sortilin.client",
     "Prediction": "sortilin.results",
     "Predictor": "sortilin.predictor",
     "SequenceRecord": "sortilin.sequences",
@@ -28,7 +30,7 @@ _PUBLIC = {
     "read_sequences": "sortilin.sequences",
 }
 
-__all__ = ["Prediction", "Predictor", "SequenceRecord", "__version__", "load", "read_sequences"]
+__all__ = ["Client", "Prediction", "Predictor", "SequenceRecord", "__version__", "load", "read_sequences"]
 
 
 def __getattr__(name: str) -> Any:

@@ -27,6 +27,7 @@ from sortilin.cli.evaluate import evaluate
 from sortilin.cli.models import models
 from sortilin.cli.motifs import motifs
 from sortilin.cli.predict import predict
+from sortilin.cli.serve import serve, worker
 from sortilin.cli.store import store
 from sortilin.cli.train import train
 from sortilin.cli.tune import tune
@@ -80,6 +81,8 @@ for _command in (
     datasets,
     backbones,
     store,
+    serve,
+    worker,
 ):
     cli.add_command(_command)
 
