@@ -178,6 +178,16 @@ def test_every_answer_has_the_headers_against_injection(server: Served) -> None:
 # --- jobs are private, and go
 
 
+def test_head_says_what_get_says_without_the_body(server: Served) -> None:
+    for path in ("/", "/api/v1/health", "/static/style.css"):
+        found = requests.head(f"{server.address}{path}", timeout=60)
+        assert (found.status_code, found.content) == (200, b"")
+        assert (
+            found.headers["content-type"]
+            == requests.get(f"{server.address}{path}", timeout=60).headers["content-type"]
+        )
+
+
 def test_guessed_and_crooked_names_are_not_found(server: Served) -> None:
     name = server.submit(fasta(1)).json()["job"]
     assert len(name) == 22  # 128 bits in base 64

@@ -64,6 +64,8 @@ class Guard:
         if scope["type"] != "http":
             await self.application(scope, receive, send)
             return
+        if scope["method"] == "HEAD":  # the server itself leaves out the body
+            scope = {**scope, "method": "GET"}
         exchange = _Exchange(scope, receive, send, self._limit, self.settings.body_timeout_s)
         started = time.monotonic()
         try:
