@@ -112,6 +112,20 @@ def test_known_signals_are_found(sequence: str, name: str, start: int | None, en
         assert found[0].end == end
 
 
+def test_signals_of_one_kind_do_not_begin_within_each_other() -> None:
+    for seed in range(20):
+        text = "".join(np.random.default_rng(seed).choice(list("KRLGAS"), 300))
+        kinds: dict[str, int] = {}
+        for signal in signals.find(text):
+            kind = signal.name.split(",")[0]
+            if kind == "nuclear localization" and "mono" in signal.name:
+                others = [s for s in signals.find(text) if "bipartite" in s.name]
+                assert not any(o.start <= signal.start < o.end for o in others)
+            kinds[kind] = kinds.get(kind, 0) + 1
+        assert kinds
+    assert len(signals.find("K" * 40_000)) > 2_000  # in a moment, not in minutes
+
+
 @pytest.mark.parametrize("sequence", ["M", "GSTDE" * 20, "X" * 50, "MKT"])
 def test_what_holds_no_signal_has_none(sequence: str) -> None:
     assert signals.find(sequence) == []

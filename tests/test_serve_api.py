@@ -147,6 +147,24 @@ def test_fasta_of_one_class(server: Served) -> None:
     assert "choose from: cytosol" in message(wrong)
 
 
+def test_many_download_at_once(server: Served) -> None:
+    job = server.submit(fasta(150)).json()
+    server.work()
+    found: list[int] = []
+
+    def ask() -> None:
+        asked = {"format": "fasta"}
+        text = requests.get(job["links"]["download"], params=asked, timeout=60).text
+        found.append(text.count(">"))
+
+    threads = [threading.Thread(target=ask) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [150] * 12
+
+
 def test_models_limits_and_health(server: Served) -> None:
     models = requests.get(f"{server.api}/models", timeout=60).json()
     assert [m["name"] for m in models] == ["localization", "anticancer"]
@@ -271,6 +289,12 @@ def test_million_tiny_records_are_refused_at_the_limit(server: Served) -> None:
     assert answer.status_code == 413
 
 
+def test_faulty_records_count_too(server: Served) -> None:
+    answer = server.submit(">\n1\n" * 5_000, skip_faulty=True)
+    assert answer.status_code == 413
+    assert "more than 200 records, faulty ones counted" in message(answer)
+
+
 def test_one_endless_record_is_refused(server: Served) -> None:
     content = gzip.compress(b">a\n" + b"M" * 10_000_000)
     answer = requests.post(f"{server.api}/jobs/file", files={"file": ("x.gz", content)}, timeout=60)
@@ -347,6 +371,20 @@ def test_too_many_waiting_jobs_of_one_client(tmp_path: Path) -> None:
         assert server.submit(fasta(3)).status_code == 202
 
 
+def test_submissions_at_once_do_not_slip_past_the_limit(tmp_path: Path) -> None:
+    with served(settings_of(tmp_path, small_sequences=1, max_active_jobs=2)) as server:
+        codes: list[int] = []
+        threads = [
+            threading.Thread(target=lambda: codes.append(server.submit(fasta(3)).status_code))
+            for _ in range(12)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(codes) == [202] * 2 + [429] * 10
+
+
 # --- hostile and crooked
 
 
@@ -371,6 +409,31 @@ def test_wrong_bodies_are_refused_with_a_reason(server: Served, body: bytes, kin
         answer = requests.post(f"{server.api}{path}", data=body, headers={"Content-Type": kind}, timeout=60)
         assert 400 <= answer.status_code < 500
         assert message(answer)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"sequences": [1] * 50_000},
+        {"fasta": ">a\nMKT", **{f"k{i}": 1 for i in range(50_000)}},
+        {"sequences": [{"id": "a", "sequence": "MKT", **{f"k{i}": 1 for i in range(50_000)}}]},
+    ],
+)
+def test_answer_to_many_faults_is_short(server: Served, body: dict[str, Any]) -> None:
+    answer = requests.post(f"{server.api}/jobs", json=body, timeout=60)
+    assert answer.status_code == 422
+    assert len(answer.content) < 1_000
+
+
+def test_list_gives_a_row_for_each_of_its_sequences(server: Served) -> None:
+    def ask(name: str, sequence: str) -> requests.Response:
+        body = {"sequences": [{"id": name, "sequence": sequence}]}
+        return requests.post(f"{server.api}/jobs", json=body, timeout=60)
+
+    assert "an id holds no spaces, found 'my one'" in message(ask("my one", SHORT))
+    assert "a sequence holds no '>'" in message(ask("a", f"{SHORT}\n>evil\n{SHORT}"))
+    rows = ask("a|b", f"{SHORT}\n{SHORT}").json()["predictions"]
+    assert [(row["id"], row["length"]) for row in rows] == [("a|b", 2 * len(SHORT))]
 
 
 def test_unknown_model_names_the_choices(server: Served) -> None:

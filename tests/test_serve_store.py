@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from served import settings_of
-from sortilin.errors import OutputError
+from sortilin.errors import ConfigError, OutputError
 from sortilin.results import Prediction
 from sortilin.sequences import SequenceRecord
 from sortilin.serve.keeper import Keeper
@@ -63,6 +64,30 @@ def test_job_that_cannot_be_kept_leaves_nothing(tmp_path: Path, models: Models) 
     with pytest.raises(OutputError, match="cannot be kept"):
         accept(store, models)
     assert [path.name for path in tmp_path.iterdir()] == ["jobs"]
+
+
+def test_job_that_is_done_when_it_is_accepted(store: JobStore, models: Models) -> None:
+    def fill(path: Path) -> None:
+        assert store.names() == []  # nobody sees it before
+        path.write_bytes(b"rows")
+
+    values = {
+        "checksum": models.get("localization").model.checksum,
+        "classes": CLASSES,
+        "n": 2,
+        "n_residues": 21,
+    }
+    job = Job(store.new_name(), "localization", created=900.0, expires=5_000.0, **values)  # type: ignore[arg-type]
+    store.create(job, RECORDS, state=State("done", 2), fill=fill)
+    assert store.state(job.name) == State("done", 2)
+    assert store.result_path(job.name).read_bytes() == b"rows"
+
+    def fail(_path: Path) -> None:
+        raise OutputError("no room")
+
+    with pytest.raises(OutputError):
+        store.create(job, RECORDS, fill=fail)
+    assert [path.name for path in store.folder.iterdir()] == [job.name[:2].lower()]
 
 
 def test_runner_writes_what_the_predictor_says(store: JobStore, models: Models) -> None:
@@ -231,6 +256,19 @@ def test_keeper_names_what_the_queue_forgot_and_only_then(store: JobStore, model
     assert queue.names == [job.name]
 
 
+def test_keeper_names_what_went_back_once_though_others_wait(store: JobStore, models: Models) -> None:
+    job = accept(store, models)
+    keeper, queue = keeper_of(store)
+    queue.names = ["another"]
+    store.update(job.name, State("waiting", attempts=1, message="begun again"))
+    keeper.look()
+    keeper.look()
+    assert queue.names == ["another", job.name]
+    store.update(job.name, State("waiting", attempts=2, message="begun again"))
+    keeper.look()
+    assert queue.names == ["another", job.name, job.name]
+
+
 def test_keeper_deletes_what_has_expired(store: JobStore, models: Models) -> None:
     job = accept(store, models)
     kept = accept(store, models, expires=9_000.0)
@@ -257,6 +295,26 @@ def test_queue_that_is_away_is_an_error_of_its_own(tmp_path: Path) -> None:
     queue = Queue(settings_of(tmp_path, redis_url="redis://127.0.0.1:1/0"))
     with pytest.raises(QueueError, match="cannot be reached"):
         queue.put("x")
+
+
+def test_redis_that_hangs_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sortilin.serve.queue._TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        queue = Queue(settings_of(tmp_path, redis_url=f"redis://127.0.0.1:{port}/0"))
+        with pytest.raises(QueueError, match="cannot be reached"):
+            queue.put("x")
+
+
+def test_address_of_redis_that_is_none_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="redis_url 'queue:6379'"):
+        Queue(settings_of(tmp_path, redis_url="queue:6379"))
+
+
+def test_port_0_stays_0() -> None:
+    from sortilin.cli.serve import _settings
+
+    assert _settings(None, {"port": 0, "models": ()}).port == 0
 
 
 # --- rows

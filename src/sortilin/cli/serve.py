@@ -21,7 +21,7 @@ def _settings(file: Path | None, given: dict[str, Any]) -> Any:
         raise MissingDependencyError("the web server", error.name or "fastapi", "serve") from None
     if file is not None:
         os.environ[settings.FILE] = str(file)  # workers that are started read it too
-    return settings.load(**{name: value or None for name, value in given.items()})
+    return settings.load(**{name: None if value in ((), "") else value for name, value in given.items()})
 
 
 @click.command(

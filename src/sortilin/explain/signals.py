@@ -157,15 +157,16 @@ def _membrane(sequence: str) -> list[Signal]:
 
 
 def _by_pattern(sequence: str) -> list[Signal]:
+    """Each pattern; what begins within a signal of the same kind is left out."""
     found: list[Signal] = []
+    covered: dict[str, bytearray] = {}
     for name, pattern in _MOTIFS:
+        taken = covered.setdefault(name.split(",")[0], bytearray(len(sequence)))
         for match in re.finditer(pattern, sequence):
-            signal = Signal(name, match.start(1), match.end(1), match[1])
-            inside = any(
-                o.name.split(",")[0] == name.split(",")[0] and o.start <= signal.start < o.end for o in found
-            )
-            if not inside:
-                found.append(signal)
+            start, end = match.span(1)
+            if not taken[start]:
+                taken[start:end] = b"\x01" * (end - start)
+                found.append(Signal(name, start, end, match[1]))
     return found
 
 

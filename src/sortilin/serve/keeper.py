@@ -1,8 +1,8 @@
 """Finds what was interrupted or forgotten, and deletes what has expired.
 
-It looks at the store every few seconds. A job that runs without anybody holding its lease lost its worker: it
-waits again. A job that waits while the queue is empty is named to the queue again, which does no harm where
-it was only about to be begun.
+It looks at the store every few seconds. A job that runs without anybody holding its lease lost its worker:
+it waits again, and is named to the queue again. So is a job that waits while the queue is empty, which does
+no harm where it was only about to be begun.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ import threading
 from sortilin.errors import OutputError
 from sortilin.serve.logs import log
 from sortilin.serve.queue import Queue, QueueError
-from sortilin.serve.store import JobStore, NoSuchJobError, changed
+from sortilin.serve.store import JobStore, NoSuchJobError, State, changed
+
+Lost = tuple[str, int, State]
+"""Name, residues and state of a job that waits."""
 
 SECONDS_BETWEEN_LOOKS = 2.0
 GRACE_S = 2.0
@@ -32,6 +35,7 @@ class Keeper:
     def __init__(self, store: JobStore, queue: Queue) -> None:
         self.store, self.queue = store, queue
         self.queue_is_up = True
+        self._named: dict[str, State] = {}
         self.n_waiting = 0
         self.n_running = 0
         self._stop = threading.Event()
@@ -58,7 +62,7 @@ class Keeper:
         """Once over all jobs."""
         self.store.sweep()
         waiting = running = 0
-        lost = []
+        lost: list[Lost] = []
         for name in self.store.names():
             try:
                 job = self.store.job(name)
@@ -71,7 +75,7 @@ class Keeper:
                 waiting += 1
                 now = self.store.clock()
                 if state.retry_at <= now and job.created + GRACE_S <= now:
-                    lost.append((name, job.n_residues))
+                    lost.append((name, job.n_residues, state))
             except NoSuchJobError:
                 self._expired(name)
         self.n_waiting, self.n_running = waiting, running
@@ -101,12 +105,17 @@ class Keeper:
             lease.release()
         return True
 
-    def _name_again(self, lost: list[tuple[str, int]]) -> None:
-        """Tell the queue of what waits, if it holds nothing."""
+    def _name_again(self, lost: list[Lost]) -> None:
+        """Tell the queue of what went back to wait, once; and of all that waits, if it holds nothing."""
         try:
             is_empty = self.queue.n_waiting() == 0
-            for name, n_residues in lost if is_empty else ():
-                self.queue.put(name, n_residues=n_residues)
+            for name, n_residues, state in lost:
+                went_back = bool(state.attempts or state.retry_at or state.message)
+                if is_empty or (went_back and self._named.get(name) != state):
+                    self.queue.put(name, n_residues=n_residues)
+                    self._named[name] = state
+            waiting = {name for name, *_ in lost}
+            self._named = {name: state for name, state in self._named.items() if name in waiting}
             self.queue_is_up = True
         except QueueError as error:
             if self.queue_is_up:

@@ -292,7 +292,7 @@ async def sequence(
         return error_page(request, 404, f"The job has {job.n:,} sequences; there is none at {position:,}.")
     text = await asyncio.to_thread(service.sequence, name, position)
     wanted = label if label in job.classes else found.label
-    marks = signals.find(text)
+    marks = await asyncio.to_thread(signals.find, text)
     # What another version of the model looks at explains no answer of this one.
     is_served = (
         job.model in service.models.names and service.models.get(job.model).model.checksum == job.checksum

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sortilin.errors import MissingDependencyError, SortilinError
+from sortilin.errors import ConfigError, MissingDependencyError, SortilinError
 from sortilin.serve.settings import Settings
 
 NAME = "sortilin"
+
+_CONNECT_TIMEOUT_S, _TIMEOUT_S = 3, 10
+"""Of Redis: one that hangs is one that is away. Workers wait a second at a time for work."""
 
 
 class QueueError(SortilinError):
@@ -77,9 +80,15 @@ def _huey(settings: Settings) -> Any:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         return SqliteHuey(NAME, filename=str(settings.queue_path), results=False, fsync=True)
     try:
-        import redis  # noqa: F401 - huey says less when it is missing
+        from redis import ConnectionPool
     except ImportError:
         raise MissingDependencyError("a queue on Redis", "redis", "serve") from None
     from huey import PriorityRedisHuey
 
-    return PriorityRedisHuey(NAME, url=settings.redis_url, results=False, blocking=True)
+    try:
+        pool = ConnectionPool.from_url(
+            settings.redis_url, socket_connect_timeout=_CONNECT_TIMEOUT_S, socket_timeout=_TIMEOUT_S
+        )
+    except ValueError as error:
+        raise ConfigError(f"redis_url '{settings.redis_url}': {error}") from None
+    return PriorityRedisHuey(NAME, connection_pool=pool, results=False, blocking=True)

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from sortilin.errors import FormatError, InputError
 from sortilin.sequences import ReadReport, SequenceRecord, read_sequences
+from sortilin.sequences.record import Skipped
 from sortilin.sequences.source import COMPRESSIONS, opened
 from sortilin.serve.settings import Settings
 
@@ -52,9 +53,17 @@ def read(content: BinaryIO, settings: Settings, *, skip_faulty: bool = False) ->
         TooLargeError: It holds more than a job may; the message names limit and setting.
         InputError: It cannot be read, or a record is faulty.
     """
-    report = ReadReport()
     records: list[SequenceRecord] = []
     n_residues = 0
+
+    def count(_skipped: Skipped) -> None:
+        if report.n_skipped + len(records) > settings.max_sequences:
+            raise TooLargeError(
+                f"more than {settings.max_sequences:,} records, faulty ones counted; allowed: "
+                f"{settings.max_sequences:,} a job"
+            )
+
+    report = ReadReport(on_skip=count)
     with opened(content, INPUT) as plain:
         source = _with_header(_buffered(_Bounded(_once(plain), settings)))
         for record in read_sequences(

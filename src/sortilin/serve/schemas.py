@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sortilin.results import Prediction
 from sortilin.serve.store import Job, State, Status
@@ -14,12 +14,36 @@ from sortilin.serve.store import Job, State, Status
 class _Given(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_known(cls, value: Any) -> Any:
+        """Refuse the first unknown field; pydantic would list all of a hundred thousand."""
+        if isinstance(value, dict):
+            unknown = next((name for name in value if name not in cls.model_fields), None)
+            if unknown is not None:
+                raise ValueError(f"there is no field '{str(unknown)[:40]}'")
+        return value
+
 
 class SequenceIn(_Given):
     """One sequence."""
 
-    id: str = Field(min_length=1, max_length=500, description="What the result calls it.")
+    id: str = Field(min_length=1, max_length=500, description="What the result calls it; no spaces.")
     sequence: str = Field(min_length=1, description="One-letter code of the residues.")
+
+    @field_validator("id")
+    @classmethod
+    def _is_one_word(cls, value: str) -> str:
+        if len(value.split()) != 1 or value.strip() != value:
+            raise ValueError(f"an id holds no spaces, found '{value[:40]}'")
+        return value
+
+    @field_validator("sequence")
+    @classmethod
+    def _is_one_sequence(cls, value: str) -> str:
+        if ">" in value:
+            raise ValueError("a sequence holds no '>'; give FASTA as fasta")
+        return value
 
 
 class SubmissionIn(_Given):
@@ -28,7 +52,7 @@ class SubmissionIn(_Given):
     fasta: str | None = Field(
         default=None, description="FASTA, or a table with a column `sequence`.", examples=[">p1\nMKTAYIAK"]
     )
-    sequences: list[SequenceIn] | None = Field(default=None, min_length=1, examples=[None])
+    sequences: list[SequenceIn] | None = Field(default=None, min_length=1, fail_fast=True, examples=[None])
     model: str = Field(default="", max_length=200, description="Name of a model; the first one by default.")
     title: str = Field(default="", max_length=200, description="What you call the job.")
     skip_faulty: bool = Field(

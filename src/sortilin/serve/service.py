@@ -6,7 +6,9 @@ import asyncio
 import io
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from sortilin.errors import InputError, OutputError, SortilinError
@@ -87,6 +89,7 @@ class Service:
         self._batchers: dict[str, Batcher] = {}
         self._reading = asyncio.Semaphore(_READERS)
         self._active: dict[str, set[str]] = {}
+        self._creating: set[str] = set()
 
     def open(self) -> None:
         """Begin to answer, and to look after jobs."""
@@ -134,15 +137,11 @@ class Service:
             len(found.records) <= self.settings.small_sequences
             and found.n_residues <= self.settings.small_residues
         )
-        if not is_small:
-            self._check_waiting(request.client)
         job = self._job(request, model, found)
         if is_small:
             await self._answer(job, found)
         else:
-            await asyncio.to_thread(self.store.create, job, found.records)
-            self._active.setdefault(request.client, set()).add(job.name)
-            self._name(job)
+            await self._queue(job, found)
         metrics.JOBS.labels(model, "small" if is_small else "queued").inc()
         metrics.SEQUENCES.labels(model).inc(job.n)
         log.info(
@@ -160,9 +159,21 @@ class Service:
                 wait_s,
             )
 
+    async def _queue(self, job: Job, found: Submission) -> None:
+        """Keep a job, counted as its client's before anybody else's turn, and tell the queue."""
+        self._check_waiting(job.client)
+        self._active.setdefault(job.client, set()).add(job.name)
+        self._creating.add(job.name)
+        try:
+            await asyncio.to_thread(self.store.create, job, found.records)
+        finally:
+            self._creating.discard(job.name)
+        await asyncio.to_thread(self._name, job)
+
     def _check_waiting(self, client: str) -> None:
-        mine = {name for name in self._active.get(client, ()) if self._is_active(name)}
-        self._active[client] = mine
+        active = {c: {name for name in names if self._is_active(name)} for c, names in self._active.items()}
+        self._active = {c: names for c, names in active.items() if names}
+        mine = self._active.get(client, set())
         if len(mine) >= self.settings.max_active_jobs:
             metrics.REFUSED.labels("client").inc()
             raise RefusedError(
@@ -174,6 +185,8 @@ class Service:
             raise RefusedError(f"{self.keeper.n_waiting} jobs wait; the server takes no more for now", 300)
 
     def _is_active(self, name: str) -> bool:
+        if name in self._creating:
+            return True
         try:
             return self.store.state(name).status in ("waiting", "running")
         except SortilinError:
@@ -204,23 +217,17 @@ class Service:
         """Predict at once, in company of others who wait, and keep the result."""
         predictions = await self.batcher(job.model).predict(found.records)
 
-        def keep() -> None:
-            self.store.create(job, found.records)
-            writer = Writer(self.store.result_path(job.name), job.classes)
+        def fill(path: Path) -> None:
+            writer = Writer(path, job.classes)
             try:
                 writer.write(predictions)
                 writer.finish()
-                now = self.clock()
-                self.store.update(
-                    job.name, State("done", job.n, started=job.created, finished=now, attempts=1)
-                )
-            except BaseException:
-                self.store.delete(job.name)  # nothing was promised yet
-                raise
             finally:
                 writer.discard()
 
-        await asyncio.to_thread(keep)
+        # The result is there before the job is: nobody finds it waiting and runs it again.
+        done = State("done", job.n, started=job.created, finished=self.clock(), attempts=1)
+        await asyncio.to_thread(self.store.create, job, found.records, state=done, fill=fill)
 
     def _name(self, job: Job) -> None:
         """Tell the queue; where it is away, the keeper does later."""
@@ -229,7 +236,19 @@ class Service:
         except QueueError as error:
             self.keeper.queue_is_up = False
             log.error("queue cannot be reached", reason=str(error)[:200])
-            self.store.update(job.name, changed(State(), message=QUEUE_AWAY))
+            self._say_queue_is_away(job.name)
+
+    def _say_queue_is_away(self, name: str) -> None:
+        """On the job's page, unless it runs after all: the queue may have taken its name and not said so."""
+        with suppress(SortilinError):
+            lease = self.store.lease(name)
+            if not lease.try_acquire():
+                return
+            try:
+                if self.store.state(name) == State():
+                    self.store.update(name, changed(State(), message=QUEUE_AWAY))
+            finally:
+                lease.release()
 
     def batcher(self, model: str) -> Batcher:
         """What answers short requests of a model."""

@@ -113,8 +113,21 @@ class JobStore:
     def __init__(self, folder: Path, clock: Clock = time.time) -> None:
         self.folder, self.clock = folder, clock
 
-    def create(self, job: Job, records: Sequence[SequenceRecord]) -> Job:
+    def create(
+        self,
+        job: Job,
+        records: Sequence[SequenceRecord],
+        *,
+        state: State | None = None,
+        fill: Callable[[Path], None] | None = None,
+    ) -> Job:
         """Accept a job: when this returns, it is on disk.
+
+        Args:
+            job: What was asked for.
+            records: Its sequences.
+            state: How far it is; waiting by default.
+            fill: Writes the result at a path, of a job that is done when it is accepted.
 
         Raises:
             OutputError: There is no room, or the folder cannot be written; nothing of it is left.
@@ -126,7 +139,9 @@ class JobStore:
             with gzip.open(partial / INPUT, "wt", compresslevel=1, encoding="utf-8") as stream:
                 for record in records:
                     stream.write(json.dumps([record.id, record.sequence, record.flags]) + "\n")
-            files.replace(partial / STATE, _bytes(State()))
+            if fill is not None:
+                fill(partial / RESULT)
+            files.replace(partial / STATE, _bytes(state or State()))
             files.replace(partial / JOB, _bytes(job))
             path.parent.mkdir(exist_ok=True)
             partial.rename(path)

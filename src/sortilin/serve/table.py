@@ -17,6 +17,7 @@ from typing import Any
 
 from sortilin.errors import OutputError
 from sortilin.results import Prediction
+from sortilin.serve.store import NoSuchJobError
 
 SORTABLE = ("position", "id", "length", "prediction", "probability")
 """Columns that rows are sorted by, beside the probability of each class."""
@@ -231,7 +232,13 @@ class Table:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        file = sqlite3.connect(f"file:{_quoted(self.path)}?mode=ro&immutable=1", uri=True)
+        address = f"file:{_quoted(self.path)}?mode=ro&immutable=1"
+        try:  # a download is read on by whichever thread is free
+            file = sqlite3.connect(address, uri=True, check_same_thread=False)
+        except sqlite3.OperationalError:
+            if self.path.exists():
+                raise
+            raise NoSuchJobError("the job was deleted") from None
         with closing(file):
             yield file
 
