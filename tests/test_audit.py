@@ -148,6 +148,8 @@ def test_conflicting_labels_within_and_across() -> None:
     said = found.summary()
     assert "1 sequence has two labels within one set." in said
     assert "1 sequence has one label in one set and another in another." in said
+    both = audit.run(a_set("train", [A, D], "yy"), [test], QUICK).conflicts
+    assert [(c.sequence, c.is_within, c.is_across) for c in both] == [(D, True, True)]
 
 
 def test_near_copies_of_another_label_are_counted() -> None:

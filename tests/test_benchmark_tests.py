@@ -302,6 +302,34 @@ def test_impossible_configurations_are_refused(
 # --- the nearest peptide
 
 
+def test_too_few_for_motifs_lose_nothing_else(tmp_path: Path) -> None:
+    files = {
+        name: str(write_table(tmp_path / f"{name}.csv", peptides(seed, n)))
+        for name, seed, n in (("train", 1, 30), ("mixed", 2, 12), ("new", 3, 8))
+    }
+    found = benchmark.run(config(files, cross_validation=False), tmp_path / "out")
+    assert found["attention"] is None
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_plane_of_a_class_for_each_row_is_left_out() -> None:
+    vectors = np.random.default_rng(1).normal(size=(projection.FEWEST + 2, 4)).astype(np.float32)
+    assert projection.of(vectors, np.arange(len(vectors)), seed=1) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (",", "--models: name: letters, digits"),
+        ("svm,", "--models: name: letters, digits"),
+        ("svm-composition", "all models are baselines .svm-composition.; at least one has to be a model"),
+    ],
+)
+def test_models_of_the_command_line_are_checked(names: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=words):
+        benchmark.run(_resolved("anticancer", {"models": names}), tmp_path / "out")
+
+
 def test_nearest_peptide_is_found_within_a_longer_one_and_weighed_by_identity() -> None:
     known = np.array(["ACDEFGHIKLMNPQ", "WWWWWWYYYYYY", "KRKRKRKR"], dtype=object)
     asked = np.array(["DEFGHIKL", "WWWWWWYYYYYA"], dtype=object)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 import tiny
 from planting import background, planted
 from sortilin import predictor
+from sortilin.cli._sequence_sets import read
 from sortilin.cli.main import cli
 from sortilin.errors import ConfigError, LabelError, OutputError, SortilinError, UnknownNameError
 from sortilin.motifs import read_meme
@@ -219,3 +220,22 @@ def test_options_out_of_range_are_refused(fasta: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     error = refused(fasta / "positive.fasta", "-o", tmp_path / "file", "--no-logos")
     assert isinstance(error, OutputError)
+
+
+def test_labelled_control_gives_only_the_other_classes(
+    fasta: Path, sequences: tuple[list[str], list[str]]
+) -> None:
+    labelled = fasta / "labelled.csv"
+    rows = [("yes", s) for s in sequences[0]] + [("no", s) for s in sequences[1]]
+    tiny.write_table(labelled, rows)
+    sets = read(str(labelled), str(labelled), "yes", labels="auto", on_error="fail")
+    assert [r.sequence for r in sets.positives] == sequences[0]
+    assert [r.sequence for r in sets.controls] == sequences[1]
+    bare = read(str(labelled), str(fasta / "control.fasta"), "yes", labels="auto", on_error="fail")
+    assert [r.sequence for r in bare.controls] == sequences[1]
+
+
+def test_seed_below_0_is_refused(fasta: Path) -> None:
+    done = run(fasta / "positive.fasta", "--seed", "-5")
+    assert done.exit_code == 2
+    assert "--seed" in done.output

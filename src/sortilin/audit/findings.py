@@ -131,6 +131,11 @@ class Conflict:
         labels: dict[str, str] = {}
         return any(labels.setdefault(name, label) != label for name, _, label in self.places)
 
+    @property
+    def is_across(self) -> bool:
+        """Whether a row of one set contradicts a row of another."""
+        return any(a[0] != b[0] and a[2] != b[2] for a in self.places for b in self.places)
+
 
 @dataclass(frozen=True, slots=True)
 class AlikePair:

@@ -76,7 +76,7 @@ def _conflicts(audit: Audit) -> Iterator[str]:
         yield "No labels are known, so conflicts of labels, class balance and shortcuts were not looked at."
         return
     within = sum(conflict.is_within for conflict in audit.conflicts)
-    across = len(audit.conflicts) - within
+    across = sum(conflict.is_across for conflict in audit.conflicts)
     if within:
         yield f"{counted(within, 'sequence')} {_has(within)} two labels within one set."
     if across:

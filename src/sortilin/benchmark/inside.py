@@ -12,6 +12,7 @@ from sortilin.benchmark.config import BenchmarkConfig
 from sortilin.benchmark.measure import ON_TESTS, Bench, TestSet
 from sortilin.benchmark.models import Measured
 from sortilin.benchmark.representations import Seen
+from sortilin.errors import SortilinError
 from sortilin.experiment.presets import Preset
 
 
@@ -44,11 +45,22 @@ def inside(
         stored = bench.folder.peek(name, ON_TESTS)
         wanted = measure.identity_on(tests, measure.preset_identity(presets[name]))
         watched = Watched(name, wanted, seen[name], stored["probabilities"])
-        examined = attended.examine(
+        found["attention"] = _attended(config, bench, watched, tests)
+    return found
+
+
+def _attended(
+    config: BenchmarkConfig, bench: Bench, watched: Watched, tests: Sequence[TestSet]
+) -> dict[str, Any] | None:
+    """Attention beside motifs; None where there are too few sequences for motifs, or STREME failed."""
+    try:
+        found = attended.examine(
             bench.folder, watched, bench.split.whole, tests, seed=config.seed, tell=bench.tell
         )
-        found["attention"] = {"model": name, **examined}
-    return found
+    except SortilinError as reason:  # no reason to lose all the rest
+        bench.tell(f"attention beside motifs left out: {reason}", 1, 1)
+        return None
+    return {"model": watched.name, **found}
 
 
 def _networks(

@@ -24,6 +24,10 @@ def commands(presets: Mapping[str, Preset], *, baselines: frozenset[str] = froze
     found = {name: _command(preset) for name, preset in presets.items()}
     absent = {name: command for name, command in found.items() if command is not None}
     if not set(presets) - set(absent) - baselines:
+        if not absent:
+            raise ConfigError(
+                f"all models are baselines ({', '.join(presets)}); at least one has to be a model"
+            )
         first = ", ".join(dict.fromkeys(absent.values()))
         raise ConfigError(f"none of the models can be run ({', '.join(absent)}): first {first}")
     return absent

@@ -63,7 +63,7 @@ def of(vectors: FloatArray, y: IntArray, *, seed: int) -> dict[str, Any] | None:
         `width`, `xy` (M pairs), `silhouette` of the classes in the vectors, `silhouette_plane`,
         `trustworthiness` and `n_neighbours`.
     """
-    if len(vectors) < FEWEST or len(np.unique(y)) < 2:
+    if len(vectors) < FEWEST or not 2 <= len(np.unique(y)) < len(vectors):
         return None
     n_neighbours = min(NEIGHBOURS, len(vectors) // 2 - 1)
     xy = _plane(vectors, n_neighbours, seed)

@@ -50,8 +50,8 @@ def read(
 
     Args:
         source: A file or a dataset (name or name:split) with the positives.
-        control: The same with the controls, of a dataset those of other classes than `label`; "shuffled" for
-            none, unless that is a file.
+        control: The same with the controls; where they have labels, those of other classes than `label`.
+            "shuffled" for none, unless that is a file.
         label: The class that is positive; the rest of `source` is the control, unless another is given. None
             where all of `source` is positive.
         labels: Where labels stand in files, one of `LABEL_HABITS`.
@@ -62,16 +62,21 @@ def read(
         LabelError: A dataset is given without `label`, or no record has that class.
         InputError, DatasetError: A source cannot be read.
     """
-    from sortilin.sequences import ReadReport
+    from sortilin.sequences import ReadReport, read_sequences
 
-    report = ReadReport()
+    report, of_controls = ReadReport(), ReadReport()
     is_shuffled = control == SHUFFLED and not Path(SHUFFLED).exists()
     is_read = control is not None and not is_shuffled
     records = _records(source, label is not None, labels, on_error, report, on_progress)
-    against = _records(control or "", False, labels, on_error, report, on_progress) if is_read else []
+    against: Sequence[SequenceRecord] = []
+    if is_read and label is not None and _has_labels(control or "", labels, on_error):
+        against = list(read_sequences(control or "", labels=labels, on_error=on_error, report=of_controls))
+    elif is_read:
+        against = _records(control or "", False, labels, on_error, of_controls, on_progress)
     if label is None:
         _refuse_classes(source, records)
-        return TwoSets(records, against, source, control or "" if is_read else "", report.warnings)
+        warnings = [*report.warnings, *of_controls.warnings]
+        return TwoSets(records, against, source, control or "" if is_read else "", warnings)
     positives = [record for record in records if record.label == label]
     if not positives:
         raise _no_such_class(source, label, records)
@@ -79,13 +84,31 @@ def read(
         return TwoSets(positives, [], f"{source}, {label}", "", report.warnings)
     if control is not None:
         others = [record for record in against if record.label != label]
-        return TwoSets(positives, others, f"{source}, {label}", control, report.warnings)
+        warnings = [*report.warnings, *of_controls.warnings]
+        return TwoSets(positives, others, f"{source}, {label}", control, warnings)
     rest = [record for record in records if record.label != label]
     if not rest:
         from sortilin.errors import LabelError
 
         raise LabelError(f"{source}: all {len(positives)} records are '{label}'; give a control of its own")
     return TwoSets(positives, rest, f"{source}, {label}", f"{source}, other than {label}", report.warnings)
+
+
+def _has_labels(source: str, labels: str, on_error: OnError) -> bool:
+    """Whether a control file says what its sequences are; standard input can be read only once."""
+    from sortilin.errors import LabelError
+    from sortilin.experiment.data import is_dataset
+    from sortilin.sequences import read_sequences
+
+    if source == "-" or is_dataset(source):
+        return False
+    try:
+        next(iter(read_sequences(source, labels=labels, on_error=on_error)))
+    except LabelError:
+        if labels != "auto":
+            raise
+        return False
+    return True
 
 
 def _records(

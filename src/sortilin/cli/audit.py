@@ -82,7 +82,11 @@ Examples:
     help="Stop at a faulty record, or leave it out and count it.",
 )
 @click.option(
-    "--seed", type=int, default=42, show_default=True, help="Seed of the shortcuts' folds and fits."
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=42,
+    show_default=True,
+    help="Seed of the shortcuts' folds and fits.",
 )
 @click.option("--threads", type=int, help="Threads of searches.  [default: one a core]")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")

@@ -126,7 +126,7 @@ def _of_task_or_file(
     from sortilin import registry
     from sortilin.benchmark.config import ModelSpec, default_path, read_config, validated
     from sortilin.errors import UnknownNameError
-    from sortilin.experiment.config import DEFAULT_SEED
+    from sortilin.experiment.config import DEFAULT_SEED, checked
 
     is_task = what in registry.names("task")
     path = default_path(what) if is_task and "data" not in given and not vectors else Path(what)
@@ -142,7 +142,7 @@ def _of_task_or_file(
     specs = {spec.name: spec for spec in config.models}
     if names is not None:  # those of the file keep their options
         asked = [name.strip() for name in names.split(",")]
-        specs = {name: specs.get(name, ModelSpec(name=name)) for name in asked}
+        specs = {name: specs.get(name) or checked(ModelSpec, {"name": name}, "--models") for name in asked}
     config = _with_vectors(config.model_copy(update={"models": tuple(specs.values())}), vectors)
     chosen = tuple(_with_options(spec, config.task, networks) for spec in config.models)
     return config.model_copy(update={"models": chosen})

@@ -76,7 +76,11 @@ Examples:
 )
 @click.option("--no-logos", is_flag=True, help="Draw no logos; needs no extra packages.")
 @click.option(
-    "--seed", type=int, default=42, show_default=True, help="Seed of split, shuffles, permutations."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=42,
+    show_default=True,
+    help="Seed of split, shuffles, permutations.",
 )
 @click.option(
     "--on-error",
