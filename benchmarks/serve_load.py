@@ -95,10 +95,9 @@ class Server:
 
     def memory_mb(self) -> tuple[float, float]:
         """Resident megabytes of the server and of its workers."""
-        children = subprocess.run(
-            ["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False
-        )
-        return _rss(self.process.pid), sum(_rss(int(pid)) for pid in children.stdout.split())
+        task = Path(f"/proc/{self.process.pid}/task")
+        children = [int(pid) for path in task.glob("*/children") for pid in path.read_text().split()]
+        return _rss(self.process.pid), sum(map(_rss, children))
 
     def close(self) -> None:
         """Stop it."""

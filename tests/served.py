@@ -144,10 +144,8 @@ class Process:
     def workers(self) -> list[int]:
         """Process ids of its workers."""
         assert self.process is not None
-        found = subprocess.run(
-            ["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False
-        ).stdout
-        return [int(line) for line in found.split()]
+        task = Path(f"/proc/{self.process.pid}/task")
+        return [int(pid) for path in task.glob("*/children") for pid in path.read_text().split()]
 
     def stop(self, signum: int = signal.SIGTERM) -> None:
         if self.process is None or self.process.poll() is not None:

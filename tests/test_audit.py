@@ -330,8 +330,11 @@ def test_of_labelled_does_not_align_thousands_of_variants(monkeypatch: pytest.Mo
 # the anticancer data
 
 
-def test_anticancer_data_share_what_is_known(aligner: str, shared_data: Path) -> None:
+def test_anticancer_data_share_what_is_known(
+    aligner: str, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """175 of Test2 stand in Train, none of Test1, 37 in both tests; CD-HIT finds 181 of Test2 at 90 %."""
+    monkeypatch.setenv("SORTILIN_DATA_DIR", str(shared_data))
     sets = [AuditedSet.of_records(name, datasets.load("acp", name)) for name in ("train", "test1", "test2")]
     options = AuditOptions(aligner=aligner, homologues=False, shortcuts=False)
     found = audit.run(sets[0], sets[1:], options)

@@ -77,7 +77,9 @@ def running(server: Process, name: str) -> bool:
 def test_killed_worker_loses_no_job_and_the_result_is_the_same(server: Process, expected: str) -> None:
     name = submit(server)
     until(lambda: running(server, name), "the job does not begin")
-    for pid in server.workers():
+    workers = server.workers()
+    assert workers
+    for pid in workers:
         os.kill(pid, signal.SIGKILL)
     said = until(
         lambda: state(server, name)["message"] or state(server, name)["status"] == "done",
