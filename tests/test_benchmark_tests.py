@@ -302,6 +302,7 @@ def test_impossible_configurations_are_refused(
 # --- the nearest peptide
 
 
+@pytest.mark.slow
 def test_too_few_for_motifs_lose_nothing_else(tmp_path: Path) -> None:
     files = {
         name: str(write_table(tmp_path / f"{name}.csv", peptides(seed, n)))

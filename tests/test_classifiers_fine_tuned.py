@@ -209,6 +209,7 @@ def test_learning_rates_are_two(mode: str, served: hubs.Hub, monkeypatch: pytest
         assert of_encoder == pytest.approx(of_head / 100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["lora", "full"])
 def test_recomputed_layers_train_the_same(
     mode: str, served: hubs.Hub, capfd: pytest.CaptureFixture[str]

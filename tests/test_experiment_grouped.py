@@ -224,6 +224,7 @@ def test_search_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 # --- networks
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("planted")
 def test_killed_run_of_a_network_goes_on(tmp_path: Path) -> None:
     data = tiny.write_table(tmp_path / "x.csv", random.Random(0).sample(TRAINING, 90))
