@@ -63,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"audit", "language_models", "motifs"},
     "tuning": FOUNDATION
     | {"sequences", "evaluation", "report", "datasets", "tasks", "training", "experiment"},
-    "explain": FOUNDATION,
+    "explain": FOUNDATION | {"features"},
     "client": FOUNDATION,
     "serve": FOUNDATION | {"sequences", "report", "predictor", "explain"},
     "__main__": FOUNDATION | {"cli"},

@@ -14,43 +14,11 @@ import math
 import re
 from dataclasses import dataclass
 
-HYDROPATHY = dict(
-    zip(
-        "ARNDCQEGHILKMFPSTWYV",
-        (
-            1.8,
-            -4.5,
-            -3.5,
-            -3.5,
-            2.5,
-            -3.5,
-            -3.5,
-            -0.4,
-            -3.2,
-            4.5,
-            3.8,
-            -3.9,
-            1.9,
-            2.8,
-            -1.6,
-            -0.8,
-            -0.7,
-            -0.9,
-            -1.3,
-            4.2,
-        ),
-        strict=True,
-    )
-)
-EISENBERG = dict(
-    zip(
-        "ARNDCQEGHILKMFPSTWYV",
-        (
-            *(0.62, -2.53, -0.78, -0.90, 0.29, -0.85, -0.74, 0.48, -0.40, 1.38),
-            *(1.06, -1.50, 0.64, 1.19, 0.12, -0.18, -0.05, 0.81, 0.26, 1.08),
-        ),
-        strict=True,
-    )
+from sortilin.features import _scales
+from sortilin.features._encoding import ALPHABET
+
+HYDROPATHY, EISENBERG = (
+    dict(zip(ALPHABET, scale[:-1].tolist(), strict=True)) for scale in (_scales.HYDROPATHY, _scales.EISENBERG)
 )
 
 CORE_WINDOW, CORE_SEARCH, CORE_HYDROPATHY = 9, 35, 2.2
