@@ -340,7 +340,7 @@ def test_large_upload_of_no_said_length_is_cut_off(server: Served) -> None:
 
 
 def test_slow_bodies_and_slow_heads_are_ended(tmp_path: Path) -> None:
-    with served(settings_of(tmp_path, body_timeout_s=0.5, header_timeout_s=0.5)) as server:
+    with served(settings_of(tmp_path, body_timeout_s=1.5, header_timeout_s=1.5)) as server:
         host, port = server.address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=30) as slow:
             slow.sendall(
