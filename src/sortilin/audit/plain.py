@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import sortilin
 from sortilin.audit.findings import Audit, Overlap, Within
+from sortilin.evaluation.plain import plain
 
 FORMAT, FORMAT_VERSION = "sortilin-audit", 1
 _DECIMALS = 6
@@ -34,8 +33,8 @@ def of(audit: Audit) -> dict[str, Any]:
         "shortcuts": [asdict(one) for one in audit.shortcuts],
         "notes": list(audit.notes),
     }
-    plain: dict[str, Any] = _plain(found)
-    return plain
+    rounded: dict[str, Any] = plain(found, _DECIMALS)
+    return rounded
 
 
 def _set(one: Within) -> dict[str, Any]:
@@ -82,14 +81,3 @@ def _conflict(audit: Audit, number: int) -> dict[str, Any]:
             for name, row, label in conflict.places
         ],
     }
-
-
-def _plain(value: Any) -> Any:
-    """Numbers rounded, NaN as None."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return round(value, _DECIMALS) if math.isfinite(value) else None
-    return value

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sortilin.errors import ConfigError
-from sortilin.interfaces import Backbone, Head, IntArray
+from sortilin.interfaces import Backbone, DoubleArray, Head, IntArray
 from sortilin.sequences import tokens
+from sortilin.training import batching
+from sortilin.training.loop import Examples
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -108,6 +110,24 @@ class SequenceExamples:
 def as_scores(logits: Any) -> Any:
     """(N, C) logits → (N, S): themselves, or with two classes their difference, positive for class 1."""
     return logits[:, 1:] - logits[:, :1] if logits.shape[1] == 2 else logits
+
+
+def scores_in_batches(network: nn.Module, examples: Examples, batch_positions: int) -> DoubleArray:
+    """(N, S) scores in the order of the examples, which run in batches of like length.
+
+    Args:
+        network: From what `Examples.batch` gives to (B, C) logits.
+        examples: N of them.
+        batch_positions: Positions a batch, padding counted.
+    """
+    n = len(examples.lengths)
+    batches = batching.length_buckets(examples.lengths, batch_size=n, batch_positions=batch_positions)
+    logits: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * n
+    with torch.inference_mode():
+        for rows in batches:
+            for row, found in zip(rows, network(*examples.batch(rows)).numpy(), strict=True):
+                logits[row] = found
+    return np.asarray(as_scores(np.stack(logits).astype(np.float64)))
 
 
 class _Exported(nn.Module):

@@ -239,21 +239,10 @@ class VARIANT(_trained.Trained):
 
     def scores(self, x: Inputs) -> DoubleArray:
         """(N,) sequences → (N, C) logits, or (N, 1) with two classes."""
-        import torch
-
-        from sortilin.classifiers._network import as_scores
-        from sortilin.training import batching
+        from sortilin.classifiers._network import scores_in_batches
 
         examples = self._examples(self._rows(x), np.zeros(len(x), dtype=np.int64), to_learn=False)
-        batches = batching.length_buckets(
-            examples.lengths, batch_size=len(x), batch_positions=_SCORING_POSITIONS
-        )
-        parts = np.empty(len(x), dtype=object)
-        with torch.inference_mode():
-            for rows in batches:
-                for row, logits in zip(rows, self._network(*examples.batch(rows)).numpy(), strict=True):
-                    parts[row] = logits
-        return np.asarray(as_scores(np.stack(list(parts)).astype(np.float64)))
+        return scores_in_batches(self._network, examples, _SCORING_POSITIONS)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The head's weights; those of a language model stand in `folders`."""

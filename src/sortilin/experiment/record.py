@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +12,7 @@ import sortilin
 from sortilin import registry
 from sortilin.evaluation import intervals
 from sortilin.evaluation.calibration import METHOD
+from sortilin.evaluation.plain import plain
 from sortilin.experiment import card_audit, questions
 from sortilin.experiment.bands import FEWEST
 from sortilin.experiment.grouped import Grouped
@@ -173,11 +173,4 @@ def _reliability(values: Reliability) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers rounded, NaN as None, tuples as lists: what JSON has."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return round(value, DECIMALS) if math.isfinite(value) else None
-    return value
+    return plain(value, DECIMALS)

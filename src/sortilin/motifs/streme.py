@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,12 +21,10 @@ from sortilin.motifs._refinement import best_threshold
 from sortilin.motifs.config import MotifConfig
 from sortilin.motifs.meme import MemeMotif, read_meme
 from sortilin.motifs.motif import Motif
+from sortilin.sequences import programs
 
 PROGRAM = "streme"
 RESULT = "streme.txt"
-_LAST_LINES = 5
-"""So many of the last lines of a failed program are quoted."""
-
 _MAX_SEED = 2**31 - 1
 
 
@@ -42,7 +39,7 @@ def version(program: str) -> str:
     Raises:
         SortilinError: It cannot be run, or fails.
     """
-    return _run([program, "--version"]).strip()
+    return programs.run([program, "--version"]).strip()
 
 
 def found(
@@ -79,10 +76,10 @@ def found(
             "--seed": seeding.child_seed(seed, "streme") % _MAX_SEED,
             "--verbosity": 1,
         }
-        said = _run([program, "--protein", *(str(word) for pair in options.items() for word in pair)])
+        said = programs.run([program, "--protein", *(str(word) for pair in options.items() for word in pair)])
         result = folder / "out" / RESULT
         if not result.is_file():
-            raise SortilinError(f"{program} wrote no {RESULT}; its last lines: {_last(said)}")
+            raise SortilinError(f"{program} wrote no {RESULT}; its last lines: {programs.last_lines(said)}")
         reported = read_meme(result)
     motifs = [_motif(one, len(reported), positives, controls) for one in reported]
     return sorted(motifs, key=lambda motif: (math.isnan(motif.p_value), motif.p_value))
@@ -110,29 +107,3 @@ def _motif(one: MemeMotif, n_tried: int, positives: Sequence[str], controls: Seq
         held_out=None,
         counts=Counts(n_with[0], len(positives), n_with[1], len(controls)),
     )
-
-
-def _run(command: Sequence[str]) -> str:
-    """Run the program and return what it says; if it fails, its last lines are part of the error."""
-    try:
-        done = subprocess.run(  # noqa: S603 - no shell; the words are ours
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except OSError as error:
-        raise SortilinError(f"{command[0]} cannot be run: {error.strerror or error}") from None
-    if done.returncode:
-        raise SortilinError(
-            f"{command[0]} failed with exit code {done.returncode}; its last lines: {_last(done.stdout)}"
-        )
-    return done.stdout
-
-
-def _last(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return "; ".join(lines[-_LAST_LINES:]) or "it said nothing"

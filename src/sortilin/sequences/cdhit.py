@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sortilin.errors import ConfigError, SortilinError
+from sortilin.errors import ConfigError
+from sortilin.sequences import programs
 
 PROGRAM = "cd-hit"
 LEAST_IDENTITY = 0.4
@@ -25,7 +25,6 @@ _WORDS = ((0.7, 5), (0.6, 4), (0.5, 3), (LEAST_IDENTITY, 2))
 """Smallest identity → length of words that the program's guide recommends from there on."""
 
 _MEMBER = re.compile(r"\d+aa, >(\d+)\.\.\. (?:\*|at (?:.*/)?([\d.]+)%)")
-_LAST_LINES = 3
 
 
 def find() -> str | None:
@@ -68,7 +67,7 @@ def clusters(
             "-M": "0",
             "-T": str(threads or 0),
         }
-        _run([program, *(word for pair in options.items() for word in pair)])
+        programs.run([program, *(word for pair in options.items() for word in pair)])
         yield from _parsed(out.with_suffix(".clstr").read_text())
 
 
@@ -84,22 +83,3 @@ def _parsed(text: str) -> Iterator[list[tuple[int, float]]]:
         first = next(place for place, line in enumerate(part.splitlines()[1:]) if line.endswith("*"))
         members.insert(0, members.pop(first))
         yield members
-
-
-def _run(command: Sequence[str]) -> None:
-    try:
-        done = subprocess.run(  # noqa: S603 - no shell; the words are ours
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except OSError as error:
-        raise SortilinError(f"{command[0]} cannot be run: {error.strerror or error}") from None
-    if done.returncode:
-        said = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        last = "; ".join(said[-_LAST_LINES:]) or "it said nothing"
-        raise SortilinError(f"{command[0]} failed with exit code {done.returncode}; its last lines: {last}")

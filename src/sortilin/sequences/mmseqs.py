@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from sortilin.errors import SortilinError
+from sortilin.sequences import programs
 from sortilin.sequences.homology import Hit
 from sortilin.sequences.relatives import Pair
 
@@ -37,9 +36,6 @@ _LOCAL = 0.4
 _NO_WORDS = "No k-mer could be extracted"
 """What the program says, and fails, where every sequence is too short (below 14 residues) or too plain."""
 
-_LAST_LINES = 5
-"""So many of the last lines of a failed program are quoted."""
-
 _Found = tuple[int, int, float, int, float, float]
 """Number of the query and of the target, then identity, columns, E-value and bits."""
 
@@ -55,7 +51,7 @@ def version(program: str) -> str:
     Raises:
         SortilinError: It cannot be run, or fails.
     """
-    return _run([program, "version"]).strip()
+    return programs.run([program, "version"], named=f"{program} version").strip()
 
 
 def similar_pairs(
@@ -157,7 +153,7 @@ def _search(
         files = [str(path) for path in (query_path, target_path, hits, folder / "work")]
         given = {**options, "--threads": str(threads or os.cpu_count() or 1)}
         said = [program, "easy-search", *files, *(word for pair in given.items() for word in pair)]
-        if _NO_WORDS in _run(said, but=_NO_WORDS):
+        if _NO_WORDS in programs.run(said, named=" ".join(said[:2]), but=_NO_WORDS):
             return
         with hits.open() as lines:
             for line in lines:
@@ -167,29 +163,3 @@ def _search(
 
 def _fasta(sequences: Sequence[str]) -> str:
     return "".join(f">{number}\n{sequence}\n" for number, sequence in enumerate(sequences))
-
-
-def _run(command: Sequence[str], but: str | None = None) -> str:
-    """Run the program and return all that it says.
-
-    If it fails, what it says last is part of the error; if it says `but`, that is no error.
-    """
-    try:
-        done = subprocess.run(  # noqa: S603 - no shell; the words are ours
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except OSError as error:
-        raise SortilinError(f"{command[0]} cannot be run: {error.strerror or error}") from None
-    if done.returncode and (but is None or but not in done.stdout):
-        said = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        last = "; ".join(said[-_LAST_LINES:]) or "it said nothing"
-        raise SortilinError(
-            f"{' '.join(command[:2])} failed with exit code {done.returncode}; its last lines: {last}"
-        )
-    return done.stdout
