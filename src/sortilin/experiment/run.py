@@ -18,7 +18,7 @@ from sortilin.artifact import ModelFolder
 from sortilin.component import Component
 from sortilin.errors import ModelFolderError, OutputError
 from sortilin.evaluation.calibration import Calibration
-from sortilin.experiment import card, grouped, loaded, questions, record, reliability, validate
+from sortilin.experiment import card, grouped, kept, loaded, questions, record, reliability, validate
 from sortilin.experiment.config import ExperimentConfig, to_yaml
 from sortilin.experiment.data import LabelledSet
 from sortilin.experiment.grouped import Grouped, Grouping
@@ -115,7 +115,9 @@ def _group(config: ExperimentConfig, labelled: LabelledSet, tell: OnProgress) ->
 
 def _drop_checkpoints(workspace: Path | None) -> None:
     """They have served: the curves stay, and the same name is free for another training."""
-    for path in workspace.rglob(CHECKPOINT) if workspace is not None else ():
+    for path in workspace.rglob("*") if workspace is not None else ():
+        if path.name not in (CHECKPOINT, kept.FOLD):
+            continue
         with contextlib.suppress(OSError):  # the model is written; what is left is waste
             path.unlink()
 

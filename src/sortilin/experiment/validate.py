@@ -12,7 +12,7 @@ Axis letters: N sequences, F features, S scores, C classes.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -24,7 +24,9 @@ from sortilin.component import Component
 from sortilin.errors import MissingDependencyError
 from sortilin.evaluation import calibration, metrics
 from sortilin.evaluation.calibration import Calibration
+from sortilin.experiment import kept
 from sortilin.experiment.data import LabelledSet
+from sortilin.experiment.kept import Aside
 from sortilin.interfaces import NOBODY, Classifier, DoubleArray, Inputs, IntArray, Watch
 from sortilin.results import Evaluation
 
@@ -72,7 +74,7 @@ class Fold:
     held_out: IntArray
     scores: DoubleArray
     calibration: Calibration | None
-    chosen: dict[str, Any]
+    chosen: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,19 +133,34 @@ def grouped_folds(y: IntArray, groups: IntArray, n_folds: int, seed: int) -> Ite
 def fit_fold(
     spec: Component, problem: Problem, train: IntArray, held_out: IntArray, watch: Watch = NOBODY
 ) -> Fold:
-    """Fit on some rows, score the others."""
-    classifier = fitted(spec, problem.rows(train), watch)
-    return Fold(
-        held_out,
-        classifier.scores(problem.x[held_out]),
-        own_calibration(classifier, problem),
-        dict(classifier.chosen),
+    """Fit on some rows, score the others; with a workspace, what was found is kept there and found again."""
+    if watch.workspace is None:
+        scores, aside, chosen = _fit_fold(spec, problem, train, held_out, watch)
+        return Fold(held_out, scores, own_calibration(aside, problem), chosen)
+    in_order = np.concatenate([train, held_out])
+    key = kept.identity(
+        spec, problem.x[in_order], problem.y[train], n_classes=len(problem.classes), seed=problem.seed
     )
+    found = kept.load(watch.workspace, key)
+    if found is None:
+        scores, aside, chosen = _fit_fold(spec, problem, train, held_out, watch)
+        kept.save(watch.workspace, scores, aside, chosen, key)
+    else:
+        scores, aside, chosen = found
+    return Fold(held_out, scores, own_calibration(aside, problem), chosen)
 
 
-def own_calibration(classifier: Classifier, problem: Problem) -> Calibration | None:
-    """The calibration on what a fit set aside; None if it learned from all its rows."""
-    aside = classifier.set_aside()
+def _fit_fold(
+    spec: Component, problem: Problem, train: IntArray, held_out: IntArray, watch: Watch
+) -> tuple[DoubleArray, Aside | None, dict[str, Any]]:
+    """Scores of the rows held out, what the fit set aside, and what it chose."""
+    classifier = fitted(spec, problem.rows(train), watch)
+    scores = classifier.scores(problem.x[held_out])
+    return scores, classifier.set_aside(), dict(classifier.chosen)
+
+
+def own_calibration(aside: Aside | None, problem: Problem) -> Calibration | None:
+    """The calibration on scores and classes that a fit set aside; None if it learned from all its rows."""
     if aside is None:
         return None
     scores, y = aside
@@ -185,7 +202,7 @@ def assemble(parts: Sequence[Fold], problem: Problem) -> CrossValidation:
         for number in range(len(parts))
     )
     pooled = metrics.evaluate(problem.y, table, problem.classes)
-    return CrossValidation(scores, table, fold, folds, pooled, tuple(part.chosen for part in parts))
+    return CrossValidation(scores, table, fold, folds, pooled, tuple(dict(part.chosen) for part in parts))
 
 
 def hold_out_rows(problem: Problem, share: float) -> Split:
@@ -236,7 +253,7 @@ def calibration_of(
             folds' are not those of the classifier.
         watch: Of a cross-validation that has to be made.
     """
-    own = own_calibration(classifier, problem)
+    own = own_calibration(classifier.set_aside(), problem)
     if own is not None:
         return own
     if measured is not None and classifier.chosen_config() == spec.build("classifier").config:
