@@ -30,6 +30,7 @@ KIND_TITLES = {
     "backbone": "Backbones",
     "head": "Heads",
     "format": "Output formats",
+    "explainer": "Explainers",
 }
 
 

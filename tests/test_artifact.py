@@ -73,7 +73,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert found.card == "# Card é\n"
     assert {key: found.description[key] for key in DESCRIBED} == DESCRIBED
     assert found.description["format"] == "sortilin-model"
-    assert found.description["format_version"] == 4
+    assert found.description["format_version"] == 5
     assert set(found.description["files"]) == FILES
     for name, array in ARRAYS.items():
         assert found.array(name).dtype == array.dtype
@@ -136,14 +136,14 @@ def test_description_of_something_else_is_foreign(folder: Path, content: str) ->
 
 
 def test_newer_version_says_who_wrote_it_and_the_remedy(folder: Path) -> None:
-    described_as(folder, lambda d: d.update(format_version=5, sortilin_version="9.1"))
+    described_as(folder, lambda d: d.update(format_version=6, sortilin_version="9.1"))
     assert fault_of(folder) == (
-        f"{folder / 'model.json'} has format version 5, written by sortilin 9.1; "
-        "this one reads up to 4: pip install --upgrade sortilin"
+        f"{folder / 'model.json'} has format version 6, written by sortilin 9.1; "
+        "this one reads up to 5: pip install --upgrade sortilin"
     )
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 def test_this_and_the_older_version_are_read(folder: Path, version: int) -> None:
     described_as(folder, partial(dict.update, format_version=version))
     assert artifact.read(folder).description["format_version"] == version

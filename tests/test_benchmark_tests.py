@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+import printed
 from sortilin import benchmark, language_models
 from sortilin.benchmark import baselines, lacking, projection, published, representations, tables, tested
 from sortilin.benchmark.config import default_path, read_config, resolve, validated
@@ -229,8 +230,10 @@ def test_page_has_the_sections_of_test_sets_and_its_tables_are_whole(
     out, results, _ = finished
     page = (out / "report.html").read_text()
     parsed = Parsed(page)
+    assert printed.bare(printed.of_html(page)) == []
+    assert printed.bare((out / "report.md").read_text()) == []
     ids = [section["id"] for section in parsed.all("section")]
-    assert ids[:5] == ["audit", "comparison", "tests", "representation", "attention"]
+    assert ids[:6] == ["audit", "comparison", "pairs", "tests", "representation", "attention"]
     for table in re.findall(r"<table.*?</table>", page, re.DOTALL):
         rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)
         cells = [re.findall(r"<t[hd](?: colspan=\"(\d+)\")?[ >]", row) for row in rows]

@@ -251,10 +251,10 @@ def test_number_of_threads_changes_no_bit(served: Predictor, monkeypatch: pytest
 
 def test_folder_says_what_is_read(served: Predictor) -> None:
     description = served.model.description
-    assert description["format_version"] == 4
+    assert description["format_version"] == artifact.FORMAT_VERSION
     assert description["features"]["name"] == "targeting"
     assert description["tokens"] == {"max_residues": 50, "keep_last": 10}
-    assert served.predict(["MKV" * 40])[0].flags[-1] == "shortened_to:50"
+    assert "shortened_to:50" in served.predict(["MKV" * 40])[0].flags
     assert served.model.description["classifier"]["name"] == "ensemble"
     assert registry.get("classifier", "ensemble").takes == SEQUENCES
 

@@ -83,6 +83,7 @@ def written(classifier: Any, path: Path) -> artifact.ModelFolder:
         "task": "custom",
         "classes": ["a", "b"],
         **classifier.reads(),
+        **({"members": opinions} if (opinions := classifier.opinions()) else {}),
         "classifier": {"name": "fine_tuned"},
         "training_data": {"name": "made up", "lengths": [8, 24]},
         "seed": SEED,
@@ -650,3 +651,27 @@ def test_calculated_activations_are_those_that_torch_keeps(mode: Literal["lora",
         kept.append(sum(tensor.untyped_storage().nbytes() for tensor in seen.values()))
         calculated = memory_estimate(model.checkpoint, mode=mode, batch_tokens=ids.numel()).activations
     assert kept[1] - kept[0] == pytest.approx(calculated * 2 / 3, rel=0.1)
+
+
+# --- several opinions
+
+
+@pytest.mark.parametrize(
+    ("mode", "members"), [("frozen", 2), pytest.param("lora", 1, marks=pytest.mark.slow)]
+)
+def test_members_and_masks_of_the_head_come_back_as_they_were(
+    mode: str, members: int, served: hubs.Hub, tmp_path: Path
+) -> None:
+    training = {**TRAINING, "epochs": 1}
+    classifier = fitted(mode, training=training, members=members, dropout_samples=3)
+    found = {name.split("head.")[0] for name in classifier.arrays()}
+    own = {"", "masks."} if members == 1 else {"member1.", "member1.masks.", "member2.", "member2.masks."}
+    assert found == own
+    model = sortilin.load(written(classifier, tmp_path / "model").path)
+    assert model.n_members == 3 * members
+    assert model.scores(NEW) == pytest.approx(classifier.scores(np.array(NEW, dtype=object)), abs=1e-5)
+    table = model.predict_members(NEW)
+    assert table.shape == (len(NEW), 3 * members, 2)
+    assert len(np.unique(table[0, :, 0].round(9))) == 3 * members
+    (weights, *_) = model.attention(NEW)
+    assert weights.sum() == pytest.approx(1, abs=1e-5)

@@ -22,6 +22,7 @@ import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 
+import printed
 import sortilin
 import tiny
 from sortilin.cli.main import cli, main
@@ -241,8 +242,8 @@ def test_faulty_records_are_left_out_and_listed_if_asked(tmp_path: Path, run: Te
     code, _, err = run("predict", faulty, "-o", out, "--on-error", "skip")
     assert code == 0
     assert [(row["id"], row["flags"]) for row in rows(out.read_text())] == [
-        ("a", "U>C:1;shorter_than_trained"),
-        ("d", "shorter_than_trained"),
+        ("a", "U>C:1;shorter_than_trained;far_from_training"),
+        ("d", "shorter_than_trained;far_from_training"),
     ]
     skipped = rows((tmp_path / "out.tsv.skipped.tsv").read_text())
     assert [(row["record"], row["id"]) for row in skipped] == [("2", "b"), ("3", "c")]
@@ -578,9 +579,12 @@ def test_evaluate_scores_without_the_training_sequences(
     data = tiny.write_table(tmp_path / "both.csv", rows_of_both)
     code, out, err = run("evaluate", trained.folder, "--data", data)
     assert (code, err) == (0, "")
-    assert out.startswith(f"{trained.folder} on {data}\n\n| part | n | macro-F1 |")
-    assert "| whole | 22 |" in out
-    assert "| without 7 training sequences | 15 |" in out
+    assert out.startswith(
+        f"{trained.folder} on {data}\n\n"
+        "| metric | whole (n = 22) | without 7 training sequences (n = 15) |\n"
+        "| --- | --- | --- |\n| macro-F1 | "
+    )
+    assert printed.bare(out) == []
     found = json.loads(run("evaluate", trained.folder, "--data", data, "--json").out)
     assert {part: figures["n"] for part, figures in found.items()} == {
         "whole": 22,
@@ -590,7 +594,7 @@ def test_evaluate_scores_without_the_training_sequences(
 
 def test_evaluate_says_if_every_sequence_was_trained_on(trained: Trained, run: Terminal) -> None:
     out = run("evaluate", trained.folder, "--data", trained.data).out
-    assert "| whole, every one a training sequence | 60 |" in out
+    assert "| metric | whole, every one a training sequence (n = 60) |" in out
     assert "| without" not in out
 
 

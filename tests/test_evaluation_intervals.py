@@ -64,12 +64,12 @@ relaxed = settings(deadline=None, max_examples=60)
 @given(table=tables(), seed=st.integers(0, 9))
 def test_resample_is_measured_as_evaluate_measures_it(table: Table, seed: int) -> None:
     y, probabilities, _, n_classes = table
-    rows = intervals._row_order(y, probabilities)
+    rows = intervals.row_order(y, probabilities)
     y, probabilities = y[rows], probabilities[rows]
     scored = Scored(y, probabilities, n_classes)
-    weights = np.concatenate(list(intervals._resamples(y, 5, seed)))
+    weights = np.concatenate(list(intervals.resamples(y, 5, seed)))
     found = {name: scored.metric(name, weights) for name in EVERY}
-    of_classes = weighted.of_classes(scored.confusion(weights))
+    of_classes = scored.of_classes(weights)
     for number, counts in enumerate(weights.astype(int)):
         again = np.repeat(np.arange(len(y)), counts)
         expected = values(y[again], probabilities[again], n_classes)
@@ -113,7 +113,7 @@ def test_metric_of_two_classes_is_refused_for_three(name: str) -> None:
 @given(table=tables())
 def test_resample_has_the_class_counts_of_the_set(table: Table) -> None:
     y = np.sort(table[0])
-    weights = np.concatenate(list(intervals._resamples(y, 20, 0)))
+    weights = np.concatenate(list(intervals.resamples(y, 20, 0)))
     assert weights.shape == (20, len(y))
     for counts in weights.astype(int):
         assert np.repeat(y, counts).tolist() == y.tolist()
@@ -136,7 +136,7 @@ def test_swapped_models_are_measured_as_evaluate_measures_them(table: Table, see
 
 def test_resamples_draw_every_sequence_of_a_class_alike() -> None:
     y = np.repeat([0, 1], [3, 7])
-    counts = np.concatenate(list(intervals._resamples(y, 20_000, 0)))
+    counts = np.concatenate(list(intervals.resamples(y, 20_000, 0)))
     assert counts.mean(axis=0) == pytest.approx(np.ones(10), abs=0.03)
     assert counts[:, :3].var() == pytest.approx(2 / 3, abs=0.03)  # binomial: 3 draws, chance 1/3
     assert counts[:, 3:].var() == pytest.approx(6 / 7, abs=0.03)
@@ -145,7 +145,7 @@ def test_resamples_draw_every_sequence_of_a_class_alike() -> None:
 def test_blocks_do_not_change_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intervals, "_WEIGHTS_AT_ONCE", 70)
     y = np.repeat([0, 1], 5)
-    assert [len(weights) for weights in intervals._resamples(y, 16, 0)] == [7, 7, 2]
+    assert [len(weights) for weights in intervals.resamples(y, 16, 0)] == [7, 7, 2]
     assert [len(swapped) for swapped in intervals._swaps(200, 2, 0)] == [1, 1]
 
 
@@ -189,8 +189,8 @@ def test_interval_of_the_calibration_error_is_freed_of_what_resampling_adds() ->
     table = np.column_stack((chance, 1 - chance))
     value = metrics.expected_calibration_error(y, table)
     low, high = bootstrap(y, table, ["a", "b"], seed=0, metrics=["ece"])["ece"]
-    rows = intervals._row_order(y, table)
-    weights = np.concatenate(list(intervals._resamples(y[rows], 1000, 0)))
+    rows = intervals.row_order(y, table)
+    weights = np.concatenate(list(intervals.resamples(y[rows], 1000, 0)))
     resampled = Scored(y[rows], table[rows], 2).metric("ece", weights)
     assert resampled.mean() > 1.1 * value
     assert 0 <= low < value < high

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+import printed
 import sortilin
 import tiny
 from sortilin import artifact, registry
@@ -131,7 +132,8 @@ def test_audit_stands_first_on_the_card_and_in_the_figures(finished: Finished) -
     mixed = Path(finished.outcome.config.tests[0])
     assert f"- Of {mixed}, 5 of 17 sequences stand in " in card
     assert "MCC" not in card.partition("## Leakage audit")[2].partition("\n## ")[0]  # three classes: macro-F1
-    assert "macro-F1 of shortcuts in cross-validation: boosting on length alone " in card
+    n = len(finished.outcome.data)
+    assert f" of shortcuts in cross-validation (n = {n}, mean ± standard deviation over 3 folds): " in card
     audited = finished.measured["audit"]
     assert [one["copies"]["rows"] for one in audited["overlaps"]] == [5, 0, 12]
     assert audited["conflicts"] == 0
@@ -173,9 +175,10 @@ def test_card_has_the_tables(finished: Finished) -> None:
     assert "| class | precision | recall | F1 | ROC-AUC | n |" in card
     assert "| true | acidic | basic | greasy |" in card
     assert "3-fold stratified cross-validation (seed 7), mean ± standard deviation over folds, n = 90" in card
-    assert "One stratified hold-out of 20% (seed 7, n = 18):" in card
-    for row in finished.outcome.rows:
-        assert card.count(f"| {row.model} |") == 2
+    assert "One stratified hold-out of 20% (seed 7, n = 18; 95% intervals):" in card
+    for place, row in enumerate(finished.outcome.rows):
+        assert card.count(f"| {row.model} |") == (3 if place else 2)  # a shortcut is compared too
+    assert printed.bare(card) == []
     value = finished.outcome.rows[0].cross_validation
     assert (
         f"| {name} on composition | {value.mean('macro_f1'):.3f} ± {value.spread('macro_f1'):.3f} |" in card
@@ -333,9 +336,9 @@ def test_fold_is_calibrated_on_the_scores_of_the_others(
     fitted_on: list[set[bytes]] = []
     real = calibration.fit
 
-    def fit(scores: Any, y: Any, *, n_classes: int) -> Any:
+    def fit(scores: Any, y: Any, **options: Any) -> Any:
         fitted_on.append(_rows(scores))
-        return real(scores, y, n_classes=n_classes)
+        return real(scores, y, **options)
 
     monkeypatch.setattr(calibration, "fit", fit)
     measured = validate.cross_validate(spec, problem)
@@ -352,9 +355,9 @@ def test_fold_of_a_network_is_calibrated_on_rows_that_it_set_aside(
     fitted_on: list[tuple[int, set[bytes]]] = []
     real = calibration.fit
 
-    def fit(scores: Any, y: Any, *, n_classes: int) -> Any:
+    def fit(scores: Any, y: Any, **options: Any) -> Any:
         fitted_on.append((len(y), _rows(scores)))
-        return real(scores, y, n_classes=n_classes)
+        return real(scores, y, **options)
 
     monkeypatch.setattr(calibration, "fit", fit)
     measured = validate.cross_validate(network, task)

@@ -99,7 +99,7 @@ def test_figures_of_a_band_are_those_of_its_rows() -> None:
     fold, y = np.arange(n) % 2, np.arange(n) // 2 % 2
     near = np.arange(n) < 80
     found = relatives(n, [(a, a + 1, 0.7) for a in range(0, 80, 2)])
-    right = np.where(near, np.arange(n) % 10 > 0, np.arange(n) % 2).astype(np.int64)
+    right = np.where(near, np.arange(n) % 20 > 0, np.arange(n) % 2).astype(np.int64)
     folds = measured(fold, y, right)
     by_name = {band.name: band for band in bands.by_identity(folds, found, y, CLASSES, seed=1)}
     for name, inside in (("none found", ~near), ("50 to 90 %", near)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -13,10 +14,10 @@ import numpy as np
 import pytest
 
 import tiny
-from sortilin.evaluation import calibration, metrics
-from sortilin.evaluation.intervals import bootstrap, bootstrap_per_class
-from sortilin.experiment import card, reliability, run
+from sortilin.evaluation import bounded, calibration, metrics
+from sortilin.experiment import card, reliability, run, silence, trust
 from sortilin.experiment.held_out import HeldOut, Reliability, held_out
+from sortilin.experiment.inputs import Inputs
 from sortilin.experiment.outcome import Outcome
 from test_experiment import TRAINING, config
 
@@ -61,10 +62,10 @@ def test_intervals_are_those_of_the_pooled_held_out_predictions(three: Ran) -> N
     folds, labelled = three.outcome.rows[0].cross_validation, three.outcome.data
     table, classes = folds.probabilities, labelled.classes
     names = ("macro_f1", "accuracy", "roc_auc", "precision", "recall", "mcc", "ece")
-    expected = bootstrap(labelled.y, table, classes, seed=7, metrics=names)
+    expected = bounded.of_set(labelled.y, table, classes, seed=7, metrics=names)
     assert three.record["intervals"] == rounded(expected)
-    of_classes = bootstrap_per_class(labelled.y, table, classes, seed=7)
-    assert three.record["per_class"] == {name: rounded(values) for name, values in of_classes.items()}
+    of_classes = bounded.of_classes(labelled.y, table, classes, seed=7)
+    assert three.record["per_class"] == {name: rounded(dict(values)) for name, values in of_classes.items()}
     assert (three.record["level"], three.record["resamples"]) == (0.95, 1000)
     for name, (low, high) in expected.items():
         assert low < folds.pooled.metrics[name] < high
@@ -86,7 +87,9 @@ def test_calibration_is_compared_with_the_bare_scores(three: Ran, two: Ran) -> N
             assert found["ece"] == round(metrics.expected_calibration_error(y, table), 4)
             assert found["brier"] == round(metrics.brier_score(y, table), 4)
             assert found["log_loss"] == round(metrics.log_loss(y, table), 4)
-            assert found["ece_interval"][0] < found["ece"] < found["ece_interval"][1]
+            for name_of in ("ece", "brier", "log_loss"):
+                low, high = found[f"{name_of}_interval"]
+                assert low < found[name_of] < high
             bins = metrics.reliability(y, table)
             assert [b["n"] for b in found["bins"]] == [n for n, _, _ in bins]
             assert sum(b["n"] for b in found["bins"]) == len(y)
@@ -136,20 +139,16 @@ def test_card_shows_values_with_their_intervals(three: Ran) -> None:
     pooled = three.outcome.rows[0].cross_validation.pooled
     low, high = three.record["intervals"]["macro_f1"]
     value = pooled.metrics["macro_f1"]
-    assert (
-        f"| metric | value | 95% interval |\n| --- | --- | --- |\n| macro-F1 | {value:.3f} | " in three.card
-    )
-    found = re.search(r"^\| macro-F1 \| \S+ \| (\S+) to (\S+) \|$", three.card, re.MULTILINE)
+    assert f"| metric | value (95% interval) |\n| --- | --- |\n| macro-F1 | {value:.3f} (" in three.card
+    found = re.search(r"^\| macro-F1 \| \S+ \((\S+) to (\S+)\) \|$", three.card, re.MULTILINE)
     assert found is not None
     assert [float(found[1]), float(found[2])] == pytest.approx([low, high], abs=6e-4)
     row = next(line for line in three.card.splitlines() if re.match(r"\| acidic \| 0\.\d{3} \(", line))
     cells = row.strip("| ").split(" | ")
-    assert [bool(re.fullmatch(r"0\.\d{3} \([01]\.\d{3} to [01]\.\d{3}\)", cell)) for cell in cells[1:4]] == [
-        True
-    ] * 3
-    assert re.fullmatch(r"0\.\d{3}", cells[4])
+    assert all(re.fullmatch(r"[01]\.\d{3} \([01]\.\d{3} to [01]\.\d{3}\)", cell) for cell in cells[1:5])
     assert "\n## Calibration\n" in three.card
-    assert "| calibration | ECE | 95% interval | Brier score | log loss |" in three.card
+    assert "| calibration | ECE | Brier score | log loss |" in three.card
+    assert re.search(r"\| after \|( 0\.\d{3} \(0\.\d{3} to 0\.\d{3}\) \|){3}\n", three.card)
 
 
 def test_table_of_classes_without_intervals_is_as_it_was(three: Ran) -> None:
@@ -182,10 +181,13 @@ def test_same_figures_give_the_same_picture() -> None:
 
 
 def test_folder_without_matplotlib_has_the_table_alone(three: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    described = {"calibration": {"method": "logistic", "fitted_on": "3-fold held-out scores"}}
+    inputs = Inputs.of(three.outcome.config.features)
+    found = replace(held_out(three.outcome), trust=trust.measure(three.outcome, described, inputs))
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-    found = held_out(three.outcome)
     assert reliability.draw(found) is None
-    described = {"calibration": {"fitted_on": "3-fold held-out scores"}}
+    assert found.trust is not None
+    assert silence.draw(found.trust.selective) is None
     text = card.render(three.outcome, found, described)
     assert "| before | " in text
     assert "svg" not in text

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from sortilin import experiment
 from sortilin.component import Component
 from sortilin.experiment import kept, validate
+from sortilin.experiment.config import validated
 from sortilin.experiment.validate import Problem
 from sortilin.interfaces import Watch
 
@@ -45,6 +48,7 @@ def test_folds_that_are_kept_are_not_fitted_again(tmp_path: Path, fits: list[Com
     assert len(fits) == 3
     np.testing.assert_array_equal(first.probabilities, again.probabilities)
     assert first.chosen == again.chosen
+    assert (first.n_kept, again.n_kept) == (0, 3)
 
 
 def test_a_killed_cross_validation_goes_on_where_it_stood(tmp_path: Path, fits: list[Component]) -> None:
@@ -91,3 +95,40 @@ def test_a_network_is_calibrated_on_what_it_set_aside_when_its_folds_are_found_a
     first = validate.cross_validate(head, _problem(), watch)
     again = validate.cross_validate(head, _problem(), watch)
     np.testing.assert_array_equal(first.probabilities, again.probabilities)
+
+
+def test_the_card_says_what_an_earlier_start_had_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    rows = (
+        f"{''.join(rng.choice(list(letters), 12))},{label}"
+        for label, letters in (("yes", "KRH"), ("no", "DES"))
+        for _ in range(15)
+    )
+    table = tmp_path / "table.csv"
+    table.write_text("sequence,label\n" + "\n".join(rows) + "\n")
+    values = {
+        "task": "custom",
+        "data": str(table),
+        "features": {"name": "composition"},
+        "classifier": TREES.model_dump(),
+        "seed": 1,
+        "folds": 3,
+        "holdout": 0,
+        "baselines": False,
+    }
+    config = validated(values, "here")
+
+    def dying(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(import_module("sortilin.experiment.run"), "final_fit", dying)
+        with pytest.raises(KeyboardInterrupt):
+            experiment.run(config, tmp_path / "model")
+    model, _ = experiment.run(config, tmp_path / "model")
+    assert "behind 3 folds that an earlier start had measured" in model.card
+    assert not list(tmp_path.rglob(kept.FOLD))
+    again, _ = experiment.run(config, tmp_path / "other")
+    assert "an earlier start" not in again.card

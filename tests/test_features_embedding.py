@@ -327,6 +327,7 @@ def test_name_that_is_unknown_is_told(name: str, message: str) -> None:
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.slow
 def test_training_by_name_takes_backbone_and_head_of_residues(hub: Hub, tmp_path: Path) -> None:
     hub.publish("esm2_t6")
     table = tiny.write_table(tmp_path / "train.csv", tiny.labelled(1, 8))
@@ -340,6 +341,7 @@ def test_training_by_name_takes_backbone_and_head_of_residues(hub: Hub, tmp_path
     assert [float(row.sum()) for row in weights] == pytest.approx([1, 1], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_training_by_name_takes_backbone_and_head(hub: Hub, tmp_path: Path) -> None:
     hub.publish("esm2_t6")
     table = tiny.write_table(tmp_path / "train.csv", tiny.labelled(1, 8))

@@ -327,6 +327,7 @@ def test_commands_take_files_of_vectors(tmp_path: Path) -> None:
     assert json.loads(scored.stdout)["whole"]["n"] == len(new)
 
 
+@pytest.mark.slow
 def test_search_over_options_takes_them(trained: Trained, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     space = {"training.learning_rate": [1e-5, 0.01]}
@@ -347,6 +348,7 @@ def test_default_space_fits_every_head(name: str) -> None:
         tuning.space.check(spec, space)
 
 
+@pytest.mark.slow
 def test_benchmark_takes_them_and_notices_other_vectors(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -340,6 +340,7 @@ def test_graph_gives_what_the_network_does_behind_any_pads(form: dict[str, Any])
             assert weights[0] == pytest.approx(expected.numpy(), abs=SAME)
 
 
+@pytest.mark.slow
 def test_network_learns_a_motif_and_looks_at_it() -> None:
     # Half of the peptides hold WWW at a random place; nothing else tells them apart but composition.
     rng = np.random.default_rng(3)

@@ -40,8 +40,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "classifiers": FOUNDATION
     | {"sequences", "evaluation", "artifact", "language_models", "embedding", "training"},
     "audit": FOUNDATION | {"sequences", "evaluation", "datasets"},
+    "trust": FOUNDATION | {"evaluation", "artifact"},
     "graph_inputs": FOUNDATION | {"sequences", "artifact", "embedding"},
-    "predictor": FOUNDATION | {"sequences", "evaluation", "report", "artifact", "graph_inputs"},
+    "predictor": FOUNDATION | {"sequences", "evaluation", "report", "artifact", "graph_inputs", "trust"},
     "summary": FOUNDATION | {"sequences", "predictor"},
     "motifs": FOUNDATION | {"sequences", "report"},
     "experiment": FOUNDATION
@@ -54,23 +55,30 @@ MAY_IMPORT: dict[str, set[str]] = {
         "datasets",
         "language_models",
         "classifiers",
+        "trust",
         "predictor",
         "training",
         "audit",
+        "multilabel",
     },
+    "multilabel": FOUNDATION
+    | {"sequences", "evaluation", "artifact", "tasks", "experiment", "predictor", "summary"},
     "benchmark": FOUNDATION
     | {"sequences", "evaluation", "report", "artifact", "datasets", "predictor", "experiment"}
-    | {"audit", "language_models", "motifs"},
+    | {"audit", "language_models", "motifs", "explain"},
     "tuning": FOUNDATION
     | {"sequences", "evaluation", "report", "datasets", "tasks", "training", "experiment"},
-    "explain": FOUNDATION | {"features"},
+    "explain": FOUNDATION
+    | {"sequences", "evaluation", "features", "report", "artifact", "classifiers", "embedding", "predictor"}
+    | {"language_models", "summary"},
     "client": FOUNDATION,
-    "serve": FOUNDATION | {"sequences", "report", "predictor", "explain"},
+    "serve": FOUNDATION | {"sequences", "report", "predictor", "explain", "trust"},
     "__main__": FOUNDATION | {"cli"},
     "cli": FOUNDATION
     | {"sequences", "evaluation", "report", "artifact", "datasets", "predictor", "summary", "experiment"}
-    | {"benchmark", "tuning", "language_models", "vectors", "embedding", "audit", "motifs"}
-    | {"serve"},
+    | {"multilabel", "benchmark", "tuning", "language_models", "vectors", "embedding", "audit", "motifs"}
+    | {"trust"}
+    | {"serve", "explain"},
 }
 """Folder or module → what of sortilin it may import, beside itself and the package root.
 
@@ -79,6 +87,7 @@ Variants (tasks, features, classifiers, formats) are reached through the registr
 
 HEAVY = {
     "accelerate",
+    "captum",
     "h5py",
     "huggingface_hub",
     "lightgbm",
@@ -104,6 +113,7 @@ HEAVY = {
 """Imported inside functions only, so that nothing pays for what it does not use."""
 
 OF_TORCH = {"backbones", "heads", "training", "classifiers/_finetuning.py", "classifiers/_network.py"}
+OF_TORCH |= {"classifiers/_members.py", "explain/differentiable.py"}
 """Torch modules themselves; they in turn are imported inside functions only."""
 
 LIGHT_IN_CLI = {"click"}

@@ -143,6 +143,7 @@ def test_two_planted_motifs_are_both_found() -> None:
         assert max(likeness(motif.matrix, matrix(columns)) for motif in motifs) > 0.9
 
 
+@pytest.mark.slow
 def test_nothing_is_found_where_nothing_is() -> None:
     n_found = sum(
         bool(discover(background(100 + seed, 60), background(200 + seed, 120), CONFIG, seed=seed))

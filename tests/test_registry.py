@@ -17,14 +17,27 @@ from sortilin.errors import UnknownNameError
 BUILTIN = {
     "task": {"activity", "anticancer", "custom", "localization"},
     "features": {"composition", "embedding", "length", "paper71", "peptide", "precomputed", "targeting"},
-    "classifier": {"boosting", "calibrated", "ensemble", "fine_tuned", "head", "linear", "neural", "svm"},
+    "classifier": {
+        "boosting",
+        "calibrated",
+        "ensemble",
+        "fine_tuned",
+        "head",
+        "linear",
+        "neural",
+        "one_vs_rest",
+        "svm",
+    },
     "backbone": {"onehot"},
     "head": {"cnn_attention", "cnn_lstm", "light_attention", "linear", "lstm", "mlp"},
     "language_model": {"esm2", "huggingface", "protalbert", "protbert", "prott5", "protxlnet"},
     "format": {"html", "jsonl", "parquet", "tsv"},
+    "explainer": {"attention", "integrated_gradients", "mutagenesis", "occlusion", "rollout", "saliency"},
 }
 
-CLASSIFIERS = "choose from: boosting, calibrated, ensemble, fine_tuned, head, linear, neural, svm"
+CLASSIFIERS = (
+    "choose from: boosting, calibrated, ensemble, fine_tuned, head, linear, neural, one_vs_rest, svm"
+)
 HEADS = "choose from: cnn_attention, cnn_lstm, light_attention, linear, lstm, mlp"
 
 
@@ -59,7 +72,7 @@ def test_names_are_sorted_and_hold_the_builtin_ones(kind: str) -> None:
 def test_every_builtin_variant_is_the_class_of_its_file(kind: str, name: str) -> None:
     variant = registry.get(kind, name)
     assert isinstance(variant, type)
-    assert variant.__module__ == f"sortilin.{registry.FOLDERS[kind]}.{name}"
+    assert variant.__module__ == f"sortilin.{registry.FOLDERS[kind].replace('/', '.')}.{name}"
 
 
 def test_every_folder_of_variants_is_registered() -> None:
@@ -74,7 +87,7 @@ import sys
 from sortilin import registry
 for kind in registry.FOLDERS:
     assert registry.names(kind)
-folders = tuple(f"sortilin.{folder}" for folder in registry.FOLDERS.values())
+folders = tuple(f"sortilin.{folder.replace('/', '.')}" for folder in registry.FOLDERS.values())
 print([name for name in sys.modules if name.startswith(folders) or name == "numpy"])
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

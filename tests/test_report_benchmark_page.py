@@ -71,7 +71,8 @@ def test_page_headline_names_the_best_and_the_baseline() -> None:
     assert (
         "LSTM is the best of 2 models: macro-F1 0.800 (95 % interval 0.750 to 0.850) on 30 held-out" in text
     )
-    assert "The best baseline, LENGTH, reaches 0.300. All others are told apart from LSTM (p < 0.05)." in text
+    assert f"The best baseline, LENGTH, reaches 0.300 (0.250{words.EN_DASH}0.350) on the same." in text
+    assert "All others are told apart from LSTM (p < 0.05)." in text
     for said in ("psl, 150 sequences", "120 to train with, 30 held out", "2 repeated sequences", "Seed 42"):
         assert said in text
 
@@ -106,7 +107,7 @@ def test_page_rows_of_a_table_have_equally_many_cells() -> None:
 
 def test_page_shows_folds_blind_predictions_choices_and_options() -> None:
     text = page_of().text
-    assert "Mean 0.700 ± 0.012" in text
+    assert "Mean 30 0.700 ± 0.012" in text
     assert "All folds pooled 30 0.700" in text
     assert "1 of 2 classes are as published by ESM2-T33 + MLP , 0 of them with the same confidence" in text
     assert "SEQ01 cytosol 0.81 High 0.55 secreted cytosol Medium ✓ same" in text

@@ -13,7 +13,7 @@ import pytest
 import tiny
 from sortilin.errors import ConfigError, MissingDependencyError, SortilinError
 from sortilin.interfaces import IntArray
-from sortilin.sequences import clusters, mmseqs, peptides
+from sortilin.sequences import clusters, homology, mmseqs, peptides
 from sortilin.sequences.clusters import groups
 from tiny import RESIDUES
 
@@ -390,3 +390,13 @@ def test_groups_of_links_are_connected_whatever_their_order() -> None:
         shuffled = random.Random(seed).sample(links, len(links))
         found = clusters._numbered(clusters._connected(9, [shuffled[:3], shuffled[3:]]))
         assert found.tolist() == [0, 0, 0, 1, 1, 0, 0, 0, 2]
+
+
+def test_coverage_of_what_is_cut_into_windows_is_that_of_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyhmmer")
+    monkeypatch.setattr(homology, "WINDOW", 400)
+    monkeypatch.setattr(homology, "_STEP", 200)
+    one = random_sequences(3, 1, shortest=900, longest=900)[0]
+    search = clusters.Search(clusters.BUILTIN, min_coverage=0.6)
+    near, short = mutated(one, 0.1, 4), one[300:450]
+    assert groups([one, near, short], search=search).labels.tolist() == [0, 0, 1]

@@ -22,7 +22,9 @@ def loss_of(weights: torch.Tensor | None = None, *, smoothing: float = 0.0, gamm
 
 
 def built(y: list[int], n_classes: int, **options: Any) -> losses.Loss:
-    return losses.build(TrainingConfig(**options), np.array(y), n_classes)
+    loss = losses.build(TrainingConfig(**options), np.array(y), n_classes)
+    assert isinstance(loss, losses.Loss)
+    return loss
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["unweighted", "weighted"])

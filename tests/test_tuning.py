@@ -25,6 +25,7 @@ from sortilin.experiment import data, read_config, validate
 from sortilin.experiment.validate import Problem
 from sortilin.locks import FileLock
 from sortilin.tuning import Tuned, space
+from sortilin.tuning.objective import Value
 from sortilin.tuning.run import _problem, training_rows
 from sortilin.tuning.study import Trials
 
@@ -329,7 +330,7 @@ def test_pruned_trial_whose_end_was_not_noted_is_pruned_again(
     with pytest.MonkeyPatch.context() as patched:
         finish = Trials.finish
 
-        def killing(self: Any, claim: Any, value: float | None, **options: Any) -> None:
+        def killing(self: Any, claim: Any, value: Value | None, **options: Any) -> None:
             if claim.number == 1:
                 raise Killed
             finish(self, claim, value, **options)

@@ -36,12 +36,15 @@ from pydantic import (
 )
 
 from sortilin.errors import ModelFolderError, OutputError
-from sortilin.evaluation.calibration import Calibration
+from sortilin.evaluation import per_class
+from sortilin.evaluation.calibration import METHOD, METHODS, Calibration
+from sortilin.evaluation.per_class import PerClass
 
 FORMAT = "sortilin-model"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """2 added models that take tokens in place of features, 3 those that take both, and neighbours, 4 heads on
-residue vectors of a language model, and files in sub-folders."""
+residue vectors of a language model, and files in sub-folders, 5 other calibrations than the logistic one,
+held-out scores, prediction sets and the distance to the training data."""
 
 DESCRIPTION, GRAPH, ARRAYS, CARD = "model.json", "model.onnx", "arrays.safetensors", "README.md"
 
@@ -66,6 +69,11 @@ class _Tokens(_Table):
     keep_last: NonNegativeInt
 
 
+class _Members(_Table):
+    networks: PositiveInt
+    dropout_samples: NonNegativeInt
+
+
 class _LanguageModel(_Table):
     mode: Literal["frozen", "full", "lora"]
     backbone: str
@@ -74,6 +82,14 @@ class _LanguageModel(_Table):
     hub_id: str
     revision: str
     width: PositiveInt
+
+
+class _Far(_Table):
+    kind: Literal["mahalanobis", "neighbours"]
+    components: PositiveInt
+    nearest: PositiveInt
+    rate: float
+    features: str
 
 
 class _Classifier(_Table):
@@ -89,12 +105,15 @@ class _Description(_Table):
     """What every `model.json` holds."""
 
     task: str
+    multi_label: bool = False
     classes: list[str] = Field(min_length=2)
     features: _Features | None = None
     neighbours: _Neighbours | None = None
     tokens: _Tokens | None = None
     residues: _Tokens | None = None
     language_model: _LanguageModel | None = None
+    members: _Members | None = None
+    far: _Far | None = None
     classifier: _Classifier
     training_data: _TrainingData
     seed: int
@@ -153,6 +172,20 @@ class ModelFolder:
         """The card, as Markdown."""
         return (self.path / CARD).read_text(encoding="utf-8")
 
+    def array_names(self) -> tuple[str, ...]:
+        """Names of all stored arrays.
+
+        Raises:
+            ModelFolderError: The file is damaged.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.path / ARRAYS, framework="numpy") as stored:
+                return tuple(stored.keys())
+        except (SafetensorError, OSError) as error:
+            raise ModelFolderError(f"{self.path / ARRAYS}: cannot be read: {error}") from None
+
     def array(self, name: str) -> NDArray[Any]:
         """One stored array; the others stay on disk.
 
@@ -167,9 +200,41 @@ class ModelFolder:
         except (SafetensorError, OSError) as error:
             raise ModelFolderError(f"{self.path / ARRAYS}: cannot read '{name}': {error}") from None
 
+    def decider(self) -> PerClass | None:
+        """Probabilities and thresholds of a model of several classes a sequence; None for one of one class.
+
+        Raises:
+            ModelFolderError: They are missing, or do not fit the classes.
+        """
+        if not self.description.get("multi_label"):
+            return None
+        found = PerClass(*(self.array(name).astype(np.float64) for name in per_class.ARRAYS))
+        n_classes = len(self.description["classes"])
+        if any(part.shape != (n_classes,) for part in (found.slopes, found.offsets, found.thresholds)):
+            raise ModelFolderError(
+                f"the model folder {self.path} is damaged: its thresholds do not fit {n_classes} classes"
+            )
+        return found
+
     def calibration(self) -> Calibration:
-        """The fitted calibration."""
-        return Calibration(self.array("calibration.weights"), self.array("calibration.bias"))
+        """The fitted calibration; folders before format 5 have no other than the logistic one.
+
+        Raises:
+            ModelFolderError: It is of a method that this version does not know, or damaged.
+        """
+        method = self.description.get("calibration", {}).get("method", METHOD)
+        if method not in METHODS:
+            known = ", ".join(METHODS)
+            raise ModelFolderError(f"{self.path} is calibrated by '{method}'; this version knows: {known}")
+        weights, bias = self.array("calibration.weights"), self.array("calibration.bias")
+        steps = self.array("calibration.steps") if method == "isotonic" else None
+        return Calibration(weights, bias, method, steps)
+
+
+def calibration_arrays(calibrate: Calibration) -> dict[str, NDArray[Any]]:
+    """What a folder keeps of a calibration; its method stands in `model.json`."""
+    arrays = {"calibration.weights": calibrate.weights, "calibration.bias": calibrate.bias}
+    return arrays if calibrate.steps is None else {**arrays, "calibration.steps": calibrate.steps}
 
 
 def sequence_hashes(sequences: Sequence[str]) -> NDArray[np.uint64]:

@@ -190,6 +190,8 @@ class Client:
                     row["probabilities"],
                     tuple(row["flags"]),
                     row["answers"],
+                    spread=row.get("spread"),  # servers of older versions do not say
+                    disagreement=row.get("disagreement"),
                 )
             offset += len(page["predictions"])
             if offset >= page["n"] or not page["predictions"]:

@@ -5,6 +5,7 @@ Axis letters: N sequences, F features, L residues, D width, S scores.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -87,6 +88,7 @@ class Reader:
         residues: ResidueVectors | None = None,
     ) -> None:
         self._descriptor, self._neighbours, self._residues = descriptor, neighbours, residues
+        self._last = threading.local()
         self._takes_tokens = policy is not None and residues is None
         self.policy = policy or WHOLE
         self.graph_inputs: list[tuple[str, list[Any]]] = []
@@ -113,16 +115,23 @@ class Reader:
 
     def scores(self, session: Any, sequences: Sequence[str]) -> NDArray[np.float32]:
         """(N, S), in the order given."""
+        return self.outputs(session, sequences, ("scores",))[0]
+
+    def outputs(
+        self, session: Any, sequences: Sequence[str], names: Sequence[str]
+    ) -> list[NDArray[np.float32]]:
+        """Outputs of the graph that have one row a sequence, each in the order given."""
         features = self._features(sequences)
         if not self._takes_tokens and self._residues is None:
-            return np.asarray(session.run(["scores"], {"features": features})[0])
+            return [np.asarray(found) for found in session.run(list(names), {"features": features})]
         rows = self._shortened(sequences)
         given = self._given(rows, features)
-        found = [(batch, session.run(["scores"], given(batch))[0]) for batch in _batches(rows)]
-        scores = np.empty((len(rows), found[0][1].shape[1]), dtype=np.float32)
-        for batch, part in found:
-            scores[batch] = part
-        return scores
+        found = [(batch, session.run(list(names), given(batch))) for batch in _batches(rows)]
+        whole = [np.empty((len(rows), *part.shape[1:]), dtype=np.float32) for part in found[0][1]]
+        for batch, parts in found:
+            for array, part in zip(whole, parts, strict=True):
+                array[batch] = part
+        return whole
 
     def _given(self, rows: list[str], features: Any = None) -> Callable[[NDArray[np.int64]], dict[str, Any]]:
         """Row numbers of a batch → inputs of the graph; what the language model says is computed at once."""
@@ -135,14 +144,39 @@ class Reader:
 
         return of_tokens
 
+    def described(self, sequences: Sequence[str]) -> Any:
+        """(N, F) of the descriptor set alone; asked for twice in a row in one thread, it is computed once.
+
+        None for a model without one.
+        """
+        if self._descriptor is None:
+            return None
+        asked, found = getattr(self._last, "found", (None, None))
+        if asked is None or asked != list(sequences):
+            found = self._descriptor.transform(sequences)
+            self._last.found = (list(sequences), found)
+        return found
+
     def _features(self, sequences: Sequence[str]) -> Any:
         """(N, F), neighbours behind the descriptor's own; None for a graph over tokens alone."""
         if self._descriptor is None:
             return None
-        features = self._descriptor.transform(sequences)
+        features = self.described(sequences)
         if self._neighbours is None:
             return features
         return np.hstack([features, self._neighbours.features(sequences)])
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """One name a feature, where the graph takes nothing but features; else empty."""
+        if self._descriptor is None or self._takes_tokens:
+            return ()
+        n_columns = 0 if self._neighbours is None else self._neighbours.n_columns
+        return (*self._descriptor.feature_names, *(f"neighbours_{n}" for n in range(1, n_columns + 1)))
+
+    def features(self, sequences: Sequence[str]) -> NDArray[np.float32]:
+        """(N, F), what the graph is given where it takes nothing but features."""
+        return np.asarray(self._features(sequences), dtype=np.float32)
 
     def attention(self, session: Any, sequences: Sequence[str]) -> list[NDArray[np.float32]]:
         """(L,) weights of each sequence; only of a graph that takes no features and has weights."""

@@ -6,7 +6,7 @@ satisfies the protocol below. Axis letters: N sequences, F features, C classes, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -31,17 +31,20 @@ FEATURES, SEQUENCES = "features", "sequences"
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who looks on at a long fit, and where it may keep what it needs to go on after a kill.
+    """Who looks on at a long fit, where it may keep what it needs to go on, and what it must not part.
 
     Attributes:
         on_progress: Called as (stage, done, total).
         workspace: A folder of this fit's own; None keeps nothing.
         on_epoch: Called by iterative fits with each epoch's figures; True stops the fit.
+        groups: (N,) numbers, one a row of the fit: where it splits its rows itself, for a search or to set
+            some aside, rows of one number stay together. None where it may split them as it likes.
     """
 
     on_progress: OnProgress | None = None
     workspace: Path | None = None
     on_epoch: Callable[[Mapping[str, float]], bool] | None = None
+    groups: IntArray | None = None
 
     def inner(self, name: str) -> Watch:
         """The same for one of several fits: its name before each stage, a folder of its own."""
@@ -49,6 +52,7 @@ class Watch:
             on_progress=self.on_progress and named(self.on_progress, name),
             workspace=self.workspace and self.workspace / name.replace(" ", "-"),
             on_epoch=self.on_epoch,
+            groups=self.groups,
         )
 
 
@@ -151,6 +155,8 @@ class Classifier(Protocol):
         chosen: What `fit` chose by itself (grid search), for the record; empty before.
         splits_rows: Whether `fit` may learn from some rows and look at others; may be left out, and is then
             taken to be so.
+        several: Whether `fit` also takes y as (N, C) of 0 and 1, for rows of several classes, and then gives
+            one score a class; may be left out, and is then taken not to be so.
 
     One that stands upon a language model may have further methods: `absent()` gives the command that brings
     it, or None; `folders()` sub-folder of the model folder → what writes files into it.
@@ -243,6 +249,48 @@ class Head(Protocol):
         ...
 
 
+class Explainer(Protocol):
+    """A way to say what each residue speaks for.
+
+    Attributes:
+        Config: Frozen pydantic model of its options; all have defaults.
+        title: One line for lists.
+        signed: Whether a value below 0 speaks against the class; else values say how much was looked.
+    """
+
+    Config: ClassVar[type[Any]]
+    title: ClassVar[str]
+    signed: ClassVar[bool]
+
+    def __init__(self, config: Any = None) -> None: ...
+
+    def why_not(self, opened: Any) -> str | None:
+        """None if it can explain an `explain.opened.Opened` model, else the reason in words."""
+        ...
+
+    def explain(
+        self,
+        opened: Any,
+        records: Sequence[Any],
+        labels: Sequence[str],
+        on_progress: OnProgress | None = None,
+    ) -> Iterator[Any]:
+        """One `explain.attribution.Attribution` a record and its label, in the order given.
+
+        Which records stand beside one changes nothing, to rounding.
+
+        Args:
+            opened: The model, as `explain.opened.open_model` gives it.
+            records: N cleaned `sequences.SequenceRecord`.
+            labels: N classes, one a record; a record may come several times.
+            on_progress: Called with the records that are done.
+
+        Raises:
+            ConfigError: The model cannot be explained so (see `why_not`), or has no such class.
+        """
+        ...
+
+
 class Format(Protocol):
     """One output format. Rows come in batches, so that a million of them need little memory.
 
@@ -252,7 +300,11 @@ class Format(Protocol):
 
     endings: ClassVar[tuple[str, ...]]
 
-    def __init__(self, stream: BinaryIO, *, classes: Sequence[str], title: str) -> None: ...
+    def __init__(
+        self, stream: BinaryIO, *, classes: Sequence[str], title: str, extra: Sequence[str] = ()
+    ) -> None:
+        """`extra` names optional columns ("spread"); it is given only where the run has some."""
+        ...
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Append rows, in order."""

@@ -6,6 +6,7 @@ Axis letters: N sequences, C classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,15 +14,20 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sortilin import artifact, device
+from sortilin import artifact, device, trust
 from sortilin.artifact import ModelFolder
 from sortilin.errors import ConfigError, InputError, ModelFolderError, UnknownNameError
+from sortilin.evaluation import conformal, spread
+from sortilin.evaluation.calibration import Calibration
+from sortilin.evaluation.far import Far
+from sortilin.evaluation.per_class import PerClass
 from sortilin.graph_inputs import NO_VECTORS, OfSequences, Reader, Vectors, reader_of
 from sortilin.interfaces import DoubleArray
 from sortilin.pool import map_in_order
-from sortilin.results import Answering, Prediction
+from sortilin.results import SEVERAL, Answering, Prediction
 from sortilin.sequences import SequenceRecord, records_from_strings
 from sortilin.sequences.record import counted
+from sortilin.trust import PlainFeatures, Sets
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 
@@ -122,6 +128,7 @@ class Predictor:
         classes: Class names; the column order of `predict_proba`.
         questions: Question of two classes → how it is answered from the probabilities; mostly empty.
         threads: How many batches it works on at a time.
+        decider: Probabilities and thresholds of a model of several classes a sequence; None for one of one.
     """
 
     def __init__(
@@ -138,7 +145,8 @@ class Predictor:
             raise ConfigError(f"threads must be at least 1, or None for one a core; got {threads}")
         self.task: str = model.description["task"]
         self.classes: tuple[str, ...] = tuple(model.description["classes"])
-        self._calibration = model.calibration()
+        self.decider = model.decider()
+        self._calibration: Calibration | PerClass = self.decider or model.calibration()
         self._length_range: tuple[int, int] = tuple(model.description["training_data"]["lengths"])
         self.questions = self._read_questions()
         n_classes, shape = len(self.classes), self._calibration.weights.shape
@@ -190,9 +198,12 @@ class Predictor:
             raise self._damaged(f"{artifact.GRAPH} cannot be loaded: {error}") from error
         inputs = sorted((tensor.name, tensor.shape[1:]) for tensor in session.get_inputs())
         outputs = [(tensor.name, tensor.shape[1:]) for tensor in session.get_outputs()]
-        expected, n_scores = self._reader.graph_inputs, len(self._calibration.weights)
+        expected, n_scores = self._reader.graph_inputs, self._calibration.n_scores
         if inputs != expected or outputs[:1] != [("scores", [n_scores])]:
             raise self._damaged(f"{artifact.GRAPH} is not from {self._reader.what} to {n_scores} scores")
+        wanted = [("members", [self.n_members, n_scores])] if self.n_members > 1 else []
+        if [output for output in outputs if output[0] == "members"] != wanted:
+            raise self._damaged(f"{artifact.GRAPH} does not give the scores of {self.n_members} members")
         return session
 
     @cached_property
@@ -214,14 +225,32 @@ class Predictor:
         records = records_from_strings(sequences)
         return np.concatenate(list(self._by_batch(self._probabilities, records)))
 
-    def predict(self, sequences: Iterable[str | SequenceRecord]) -> list[Prediction]:
+    def proba_of_cleaned(self, sequences: Sequence[str]) -> DoubleArray:
+        """(N, C) calibrated probabilities of one cleaned sequence or more; nothing but X is allowed."""
+        records = (SequenceRecord(f"seq{n}", sequence) for n, sequence in enumerate(sequences, start=1))
+        return np.concatenate(list(self._by_batch(self._probabilities, records)))
+
+    def predict(
+        self,
+        sequences: Iterable[str | SequenceRecord],
+        *,
+        coverage: float | None = None,
+        per_class: bool = False,
+    ) -> list[Prediction]:
         """One record a sequence, in the order given; plain strings get the ids seq1, seq2, ...
+
+        Args:
+            sequences: Strings or cleaned records.
+            coverage: How often the set of each prediction is to hold the true class; None for no sets.
+            per_class: Whether of the sequences of every class by itself; see `sets`.
 
         Raises:
             InputError: There is none, or one is empty or holds a letter that is no residue.
+            ConfigError: See `sets`.
         """
+        add = list if coverage is None else self.sets(coverage, per_class=per_class)
         stream = self.predict_batches(records_from_strings(sequences))
-        return [prediction for batch in stream for prediction in batch]
+        return [prediction for batch in stream for prediction in add(batch)]
 
     def predict_batches(
         self, records: Iterable[SequenceRecord], *, on_failure: OnFailure | None = None
@@ -253,6 +282,29 @@ class Predictor:
         """(N, S) scores of cleaned sequences, before calibration; logits where the model is a network."""
         return self._reader.scores(self._session, sequences).astype(np.float64)
 
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """One name a feature, of a model that takes nothing but features; else empty."""
+        return self._reader.feature_names
+
+    def features(self, sequences: Sequence[str]) -> NDArray[np.float32]:
+        """(N, F) what such a model makes of cleaned sequences.
+
+        Raises:
+            ConfigError: The model takes something else than features.
+        """
+        if not self.feature_names:
+            raise ConfigError(f"model '{self.name}' reads residues, not features of whole sequences")
+        return self._reader.features(sequences)
+
+    def scores_of_features(self, x: NDArray[np.float32]) -> DoubleArray:
+        """(N, F) features → (N, S) scores, before calibration; see `features`."""
+        return np.asarray(self._session.run(["scores"], {"features": x})[0], dtype=np.float64)
+
+    def probabilities_of_scores(self, scores: DoubleArray) -> DoubleArray:
+        """(N, S) scores → (N, C) calibrated probabilities."""
+        return self._calibration(scores)
+
     def _by_batch(
         self, work: Callable[[list[SequenceRecord]], Result], records: Iterable[SequenceRecord]
     ) -> Iterator[Result]:
@@ -278,25 +330,121 @@ class Predictor:
             else:
                 return found, [(batch[at], failed[at]) for at in sorted(failed)]
 
-    def _predictions(self, batch: list[SequenceRecord]) -> list[Prediction]:
-        table = self._probabilities(batch)
-        is_known = self.was_trained_on([record.sequence for record in batch])
-        return [
-            self._prediction(record, row, known)
-            for record, row, known in zip(batch, table.tolist(), is_known.tolist(), strict=True)
-        ]
+    @property
+    def n_members(self) -> int:
+        """How many opinions a prediction is the mean of: members, times dropout masks; 1 without either."""
+        about = self.model.description.get("members")
+        return 1 if about is None else about["networks"] * max(about["dropout_samples"], 1)
 
-    def _probabilities(self, batch: list[SequenceRecord]) -> DoubleArray:
+    @property
+    def extra_columns(self) -> tuple[str, ...]:
+        """Optional columns that its predictions have."""
+        return ("spread", "disagreement") if self.n_members > 1 else ()
+
+    def predict_members(self, sequences: Sequence[str | SequenceRecord]) -> DoubleArray:
+        """(N, K, C) probabilities of each of K members, in the order given.
+
+        The calibration of the model, which was fitted to the mean, is applied to the scores of each.
+
+        Raises:
+            ConfigError: The model has one opinion.
+            InputError: There is no sequence, or one is empty or holds a letter that is no residue.
+        """
+        if self.n_members == 1:
+            raise ConfigError(
+                f"model '{self.name}' has one opinion; networks that are trained with members above 1, or "
+                "with dropout_samples, have several"
+            )
+        parts = self._by_batch(lambda batch: self._opinions(batch)[1], records_from_strings(sequences))
+        return np.concatenate([part for part in parts if part is not None])
+
+    def _opinions(self, batch: list[SequenceRecord]) -> tuple[DoubleArray, DoubleArray | None]:
+        """(N, C) probabilities, and (N, K, C) of the members where there are several; from one run."""
+        scores, each = self._read_by(self._scores_of_members if self.n_members > 1 else self._bare, batch)
+        table = self._checked(self._calibration(scores))
+        if each is None:
+            return table, None
+        found = self._checked(self._calibration(each.reshape(-1, each.shape[2])))
+        return table, found.reshape(*each.shape[:2], -1)
+
+    def _bare(self, sequences: Sequence[str]) -> tuple[DoubleArray, DoubleArray | None]:
+        return self.scores(sequences), None
+
+    def _scores_of_members(self, sequences: Sequence[str]) -> tuple[DoubleArray, DoubleArray | None]:
+        """(N, S) scores, and (N, K, S) of the members."""
+        scores, each = self._reader.outputs(self._session, sequences, ("scores", "members"))
+        return scores.astype(np.float64), each.astype(np.float64)
+
+    def _read_by(self, work: Callable[[Sequence[str]], Result], batch: list[SequenceRecord]) -> Result:
+        """What a graph's run gives of a batch; a fault of some of its sequences names their records."""
         try:
-            scores = self.scores([record.sequence for record in batch])
+            return work([record.sequence for record in batch])
         except InputError as error:
             if isinstance(error, OfSequences) and error.by_place:
                 raise UnreadError(batch, error.by_place) from None
             raise
-        table = self._calibration(scores)
+
+    def _checked(self, table: DoubleArray) -> DoubleArray:
         if not np.isfinite(table).all():
             raise self._damaged("it gives probabilities that are no numbers")
         return table
+
+    def _predictions(self, batch: list[SequenceRecord]) -> list[Prediction]:
+        table, members = self._opinions(batch)
+        is_known = self.was_trained_on([record.sequence for record in batch])
+        found = [
+            self._prediction(record, row, known)
+            for record, row, known in zip(batch, table.tolist(), is_known.tolist(), strict=True)
+        ]
+        found = self._flagged([record.sequence for record in batch], found)
+        return found if members is None else _with_spread(found, table, members)
+
+    @cached_property
+    def _far(self) -> tuple[Far, PlainFeatures | None] | None:
+        """What tells sequences far from the training data, and what places them but the model's features."""
+        found = trust.far_of(self.model)
+        if found is None:
+            return None
+        return found, None if "features" in self.model.description else PlainFeatures()
+
+    def _flagged(self, sequences: list[str], predictions: list[Prediction]) -> list[Prediction]:
+        """The predictions, with a flag on those of sequences far from the training data."""
+        if self._far is None:
+            return predictions
+        far, plain = self._far
+        x = self._reader.described(sequences) if plain is None else plain.transform(sequences)
+        return [
+            replace(prediction, flags=(*prediction.flags, trust.FAR))
+            if is_far and TRAINED_ON not in prediction.flags
+            else prediction
+            for prediction, is_far in zip(predictions, far.is_far(x).tolist(), strict=True)
+        ]
+
+    def sets(
+        self,
+        coverage: float,
+        *,
+        per_class: bool = False,
+        kind: str = conformal.KINDS[0],
+        never_empty: bool = False,
+    ) -> Sets:
+        """What adds to predictions the classes of which the true one is one as often as asked.
+
+        Args:
+            coverage: How often, above 0 and below 1.
+            per_class: Whether of the sequences of every class by itself.
+            kind: The nonconformity: "lac" or "aps".
+            never_empty: Whether a set that would be empty holds the predicted class; the true one is then in
+                the sets more often than asked.
+
+        Raises:
+            ConfigError: The coverage is not allowed, or the model has no tables for sets, or too small ones.
+            UnknownNameError: There is no such nonconformity.
+        """
+        return trust.sets_of(self.model, coverage, per_class=per_class, kind=kind, never_empty=never_empty)
+
+    def _probabilities(self, batch: list[SequenceRecord]) -> DoubleArray:
+        return self._checked(self._calibration(self._read_by(self.scores, batch)))
 
     def vector_files(self) -> dict[str, str]:
         """File of vectors, and of their sequences, that it predicts from → SHA-256; mostly empty.
@@ -315,6 +463,11 @@ class Predictor:
             f"{n_first:,} and the last {policy.keep_last:,} residues count (flag {SHORTENED})"
         )
 
+    @property
+    def has_attention(self) -> bool:
+        """Whether `attention` gives weights."""
+        return "attention" in [tensor.name for tensor in self._session.get_outputs()]
+
     def attention(self, sequences: Sequence[str | SequenceRecord]) -> list[NDArray[np.float32]]:
         """Attention weights of each residue, one (L,) array a sequence, which sums to 1.
 
@@ -324,7 +477,7 @@ class Predictor:
             ConfigError: The model has no attention.
             InputError: There is no sequence, or one is empty or holds a letter that is no residue.
         """
-        if "attention" not in [tensor.name for tensor in self._session.get_outputs()]:
+        if not self.has_attention:
             raise ConfigError(
                 f"model '{self.name}' has no attention; networks with pooling: attention or self_attention "
                 "have (attention-lstm, cnn-bilstm-attention, cnn-attention)"
@@ -334,6 +487,13 @@ class Predictor:
 
     def _attention(self, batch: list[SequenceRecord]) -> list[NDArray[np.float32]]:
         return self._reader.attention(self._session, [record.sequence for record in batch])
+
+    def _label(self, row: list[float]) -> str:
+        """The most probable class; or, of a model of several a sequence, those over their thresholds."""
+        if self.decider is None:
+            return self.classes[row.index(max(row))]
+        called = self.decider.called(np.array([row]))[0]
+        return SEVERAL.join(name for name, is_called in zip(self.classes, called, strict=True) if is_called)
 
     def _prediction(self, record: SequenceRecord, row: list[float], is_known: bool) -> Prediction:
         shortest, longest = self._length_range
@@ -346,10 +506,21 @@ class Predictor:
             flags = (*flags, f"{SHORTENED}:{self._reader.policy.max_residues}")
         if is_known:
             flags = (*flags, TRAINED_ON)
-        label = self.classes[row.index(max(row))]
+        label = self._label(row)
         probabilities = dict(zip(self.classes, row, strict=True))
         answers = {name: answering(probabilities) for name, answering in self.questions.items()}
         return Prediction(record.id, length, label, probabilities, flags, answers)
+
+
+def _with_spread(
+    predictions: Sequence[Prediction], table: DoubleArray, members: DoubleArray
+) -> list[Prediction]:
+    """N predictions with how far their (N, K, C) members are apart."""
+    apart, nats = spread.spread(members, table.argmax(axis=1)), spread.disagreement(members)
+    return [
+        replace(prediction, spread=one, disagreement=other)
+        for prediction, one, other in zip(predictions, apart.tolist(), nats.tolist(), strict=True)
+    ]
 
 
 def _batches(records: Iterable[SequenceRecord]) -> Iterator[list[SequenceRecord]]:

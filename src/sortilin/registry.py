@@ -23,6 +23,7 @@ FOLDERS = {
     "head": "heads",
     "language_model": "language_models",
     "format": "report",
+    "explainer": "explain/methods",
 }
 """Kind → folder of the package that holds its variants."""
 
@@ -50,7 +51,7 @@ def get(kind: str, name: str) -> Any:
         UnknownNameError: There is none; the message offers the nearest names.
     """
     if name in _builtin(kind):
-        return importlib.import_module(f"sortilin.{FOLDERS[kind]}.{name}").VARIANT
+        return importlib.import_module(f"sortilin.{FOLDERS[kind].replace('/', '.')}.{name}").VARIANT
     point = _third_party(kind).get(name)
     if point is None:
         raise UnknownNameError(kind, name, names(kind))

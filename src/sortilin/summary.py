@@ -7,11 +7,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sortilin import __version__, registry
-from sortilin.results import RunSummary
+from sortilin.results import RunSummary, count_classes
 
 if TYPE_CHECKING:
     from sortilin.predictor import Predictor
     from sortilin.sequences import ReadReport
+
+
+_ONE_CLASS = "one place for each protein"
+
+
+def limits_of(task: str, *, several: bool) -> list[str]:
+    """What a prediction must not be taken for; `several` leaves out what is of one class a sequence."""
+    limits = registry.get("task", task).limits
+    return [line for line in limits if not (several and _ONE_CLASS in line)]
 
 
 def summarize(
@@ -29,7 +38,7 @@ def summarize(
         model: What predicted.
         source: What was read, as given.
         report: What reading changed and left out.
-        counts: Class → sequences predicted so.
+        counts: Label → sequences predicted so.
         on_error: The policy for faulty records.
         n_shortened: Sequences that the model did not read whole.
     """
@@ -45,7 +54,7 @@ def summarize(
         n_skipped=report.n_skipped,
         changes=dict(report.changes),
         details={
-            "counts": {name: counts.get(name, 0) for name in model.classes},
+            "counts": count_classes(counts, model.classes),
             "records_changed": dict(report.records_changed),
             "on_error": on_error,
             "warnings": [
@@ -55,7 +64,7 @@ def summarize(
             "skipped": [{"record": s.record, "id": s.id, "reason": s.reason} for s in report.skipped],
             "trained_with": description.get("sortilin_version"),
             "training_data": description["training_data"]["name"],
-            "limits": list(registry.get("task", model.task).limits),
+            "limits": limits_of(model.task, several=model.decider is not None),
             **({"vectors": files} if files else {}),
         },
     )

@@ -59,6 +59,7 @@ QUICK["fine_tuned"] = {
 """Of a frozen language model; the other modes in tests/test_classifiers_fine_tuned.py."""
 
 QUICK["calibrated"] = {"classifier": {"name": "svm", "options": QUICK["svm"]}, "folds": 3}
+QUICK["one_vs_rest"] = {"classifier": {"name": "boosting", "options": QUICK["boosting"]}}
 QUICK["ensemble"] = {"members": [{"classifier": {"name": "neural", "options": QUICK["neural"]}}]}
 """With members of features too in tests/test_classifiers_ensemble.py."""
 

@@ -13,7 +13,7 @@ from sortilin.errors import InputError, LabelError
 from sortilin.interfaces import OnProgress
 from sortilin.sequences import ReadReport, SequenceRecord, read_sequences
 from sortilin.sequences.excerpt import as_fasta, excerpt
-from sortilin.sequences.labels import SPLITS
+from sortilin.sequences.labels import FOLD, SPLITS
 from sortilin.sequences.policy import OnError
 from sortilin.sequences.source import STANDARD_INPUT
 
@@ -144,13 +144,13 @@ def of_folder(folder: Path) -> list[str]:
 
 
 def by_split(one: ReadSet) -> list[ReadSet]:
-    """The splits that the records of a single source name, training first; the set itself if it names none.
+    """The splits that the records of a source name, training first; the set itself if it names folds or none.
 
     Raises:
         InputError: It names splits, and none of them is for training.
     """
     splits = list(dict.fromkeys(record.split or TRAINING for record in one.records))
-    if len(splits) < 2:
+    if len(splits) < 2 or all(split.startswith(FOLD) for split in splits):
         return [one]
     if TRAINING not in splits:
         raise InputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sortilin.audit.findings import Audit, Overlap
 from sortilin.audit.shortcuts import Shortcut
@@ -102,14 +102,21 @@ def shortcut(found: Shortcut) -> str:
     value, spread = found.cross_validation["mcc"], found.spread["mcc"]
     said = (
         f"A model that sees {found.sees} alone has MCC {value:.3f} ± {spread:.3f} in {found.folds}-fold "
-        f"cross-validation of training (chance is 0)"
+        f"cross-validation of training (n = {found.n}; chance is 0)"
     )
     tests = [
-        f"{figures['mcc']:.3f} on {name}"
-        + (f" ({found.clean[name]['mcc']:.3f} without what leaks)" if name in found.clean else "")
+        f"{sure(figures)} on {name}"
+        + (f" (without what leaks {sure(found.clean[name])})" if name in found.clean else "")
         for name, figures in found.tests.items()
     ]
     return said + "".join(f", {test}" for test in tests) + "."
+
+
+def sure(figures: Mapping[str, float]) -> str:
+    """The MCC of a test set with its interval and n: "0.741 (0.676 to 0.799; n = 495)"."""
+    value, low, high = (figures[name] for name in ("mcc", "mcc_low", "mcc_high"))
+    n = f"n = {figures['n']:.0f}"
+    return f"{value:.3f} ({n})" if math.isnan(low) else f"{value:.3f} ({low:.3f} to {high:.3f}; {n})"
 
 
 def _balance(audit: Audit) -> Iterator[str]:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from sortilin.audit.sets import AuditedSet
 from sortilin.component import Component
-from sortilin.evaluation import calibration, metrics
-from sortilin.interfaces import IntArray, OnProgress
+from sortilin.evaluation import bounded, calibration, metrics
+from sortilin.interfaces import DoubleArray, IntArray, OnProgress
 from sortilin.results import Evaluation
 
 SEEN = ("length", "composition")
@@ -40,7 +40,8 @@ class Shortcut:
         folds: Folds of the cross-validation.
         cross_validation: Metric → mean over folds.
         spread: Metric → sample standard deviation over folds.
-        tests: Test set → metric → value, of the model fitted on all of training; the whole set.
+        tests: Test set → metric → value, of the model fitted on all of training; the whole set. Beside them
+            `METRIC_low` and `METRIC_high`, the ends of its 95 % interval, and `n`, the rows scored.
         clean: The same without what training holds, nearly or wholly; no entry where too little is left.
     """
 
@@ -155,7 +156,14 @@ def _tested(
     numbers = {name: number for number, name in enumerate(problem.classes)}
     y = np.array([numbers[str(test.label_of(row))] for row in rows.tolist()])
     x = descriptor.transform([test.sequences[row] for row in rows.tolist()])
-    return _figures(_evaluated(model, x, y, problem.classes))
+    table = _probabilities(model, x, problem.classes)
+    around = bounded.of_set(y, table, problem.classes, metrics=FIGURES, seed=problem.seed)
+    ends = {
+        f"{name}_{side}": end
+        for name, pair in around.items()
+        for side, end in zip(("low", "high"), pair, strict=True)
+    }
+    return {**_figures(metrics.evaluate(y, table, problem.classes)), **ends, "n": float(len(y))}
 
 
 def _fitted(x: Any, y: IntArray, problem: _Problem) -> Any:
@@ -165,9 +173,14 @@ def _fitted(x: Any, y: IntArray, problem: _Problem) -> Any:
 
 
 def _evaluated(model: Any, x: Any, y: IntArray, classes: tuple[str, ...]) -> Evaluation:
-    table = calibration.uncalibrated(model.scores(x), len(classes))  # (N, S) → (N, C)
+    return metrics.evaluate(y, _probabilities(model, x, classes), classes)
+
+
+def _probabilities(model: Any, x: Any, classes: tuple[str, ...]) -> DoubleArray:
+    """(N, C) of (N, F) features."""
+    table = calibration.uncalibrated(model.scores(x), len(classes))
     assert table is not None  # boosted trees give log-odds
-    return metrics.evaluate(y, table, classes)
+    return table
 
 
 def _figures(evaluation: Evaluation) -> dict[str, float]:

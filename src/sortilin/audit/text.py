@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from sortilin.audit import sentences
 from sortilin.audit.findings import Audit, Conflict, Overlap, Within
 from sortilin.audit.sentences import identity_words, percent
 from sortilin.audit.shortcuts import Shortcut
@@ -114,11 +115,11 @@ def _shortcuts(audit: Audit) -> list[list[str]]:
 
 
 def _shortcut(one: Shortcut) -> list[str]:
-    cells = [one.sees, f"{one.cross_validation['mcc']:.3f} ± {one.spread['mcc']:.3f}"]
+    cells = [one.sees, f"{one.cross_validation['mcc']:.3f} ± {one.spread['mcc']:.3f} (n = {one.n})"]
     for test, figures in one.tests.items():
-        cells.append(f"{figures['mcc']:.3f}")
+        cells.append(sentences.sure(figures))
         if test in one.clean:
-            cells.append(f"{one.clean[test]['mcc']:.3f}")
+            cells.append(sentences.sure(one.clean[test]))
     return cells
 
 

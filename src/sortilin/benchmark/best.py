@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sortilin import artifact
 from sortilin.artifact import ModelFolder
-from sortilin.benchmark import compare, measure, published
+from sortilin.benchmark import compare, measure, published, splits
 from sortilin.benchmark.config import BenchmarkConfig
 from sortilin.benchmark.folder import MODEL
 from sortilin.benchmark.measure import Bench
 from sortilin.errors import ModelFolderError
+from sortilin.evaluation import bounded
 from sortilin.evaluation.calibration import uncalibrated
 from sortilin.experiment import ExperimentConfig
 from sortilin.experiment.inputs import Inputs
@@ -62,13 +66,30 @@ def examine(best: Best) -> dict[str, Any]:
     return {
         "cross_validation": {
             "model": best.preset.name,
-            "folds": [compare.plain(fold) for fold in folds.folds],
+            "folds": [compare.plain(fold) for fold in _bounded(best, folds)],
             **compare.folded(folds),
-            "pooled": compare.plain(folds.pooled),
+            "pooled": compare.plain(_evaluated(best, folds, np.ones(len(folds.fold), dtype=bool))),
             "seconds": seconds,
         },
         "blind": None if rows is None else _beside_published(best.config, best.preset.name, rows),
     }
+
+
+def _bounded(best: Best, folds: CrossValidation) -> list[Evaluation]:
+    """Each fold with intervals."""
+    return [_evaluated(best, folds, folds.fold == number) for number in range(len(folds.folds))]
+
+
+def _evaluated(best: Best, folds: CrossValidation, here: NDArray[np.bool_]) -> Evaluation:
+    """The rows that an (N,) mask selects, with intervals."""
+    whole, config = best.bench.split.whole, best.config
+    return bounded.evaluate(
+        whole.y[here],
+        folds.probabilities[here],
+        whole.classes,
+        seed=config.seed,
+        n_resamples=config.resamples,
+    )
 
 
 def _final(best: Best, folds: CrossValidation) -> Predictor:
@@ -113,12 +134,14 @@ def _outcome(best: Best, folds: CrossValidation, chosen: dict[str, Any], seconds
         holdout=config.holdout,
         folds=config.folds,
         baselines=False,
+        split=config.split_by,
     )
     held_out = None
     if config.split == "holdout" and not best.bench.split.is_marked:
         held_out = _as_evaluation(best.row["evaluation"])
     rows = (Row(preset.title, held_out, folds, best.row["chosen"]),)
-    return Outcome(resolved, best.bench.split.whole, best.n_repeats, rows, (), chosen, seconds)
+    split = splits.reached(config, best.bench.split)
+    return Outcome(resolved, best.bench.split.whole, best.n_repeats, rows, (), chosen, seconds, split=split)
 
 
 def _as_evaluation(record: Mapping[str, Any]) -> Evaluation:

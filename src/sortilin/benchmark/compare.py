@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from sortilin.evaluation import intervals, metrics
+from sortilin.evaluation import bounded, comparison, intervals
 from sortilin.evaluation.weighted import OF_TWO
 from sortilin.experiment.validate import CrossValidation
 from sortilin.interfaces import IntArray
@@ -25,7 +25,7 @@ TEST_DRAWS = 5
 def plain(value: Any) -> Any:
     """Dataclasses and numbers as JSON has them; NaN becomes None."""
     if isinstance(value, Evaluation):
-        return plain(asdict(value))
+        return plain(value.as_dict())
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -55,14 +55,18 @@ def evaluated(
     seed: int,
     resamples: int,
 ) -> dict[str, Any]:
-    """Evaluation of held-out probabilities; bootstrap intervals of the papers' metrics and of `metric`."""
-    table = np.array(result["probabilities"])
+    """Evaluation of held-out probabilities, with intervals of every metric, also of each class.
+
+    The papers' metrics, `metric` and, of two classes, those of two come first.
+    """
+    found = bounded.evaluate(y, np.array(result["probabilities"]), classes, seed=seed, n_resamples=resamples)
     of_two = OF_TWO if len(classes) == 2 else ()
-    names = tuple(dict.fromkeys((*intervals.METRICS, metric, *of_two)))
-    bounds = intervals.bootstrap(y, table, classes, seed=seed, n_resamples=resamples, metrics=names)
+    first = (*intervals.METRICS, metric, *of_two)
+    ordered = {name: found.intervals[name] for name in (*first, *found.intervals)}
     return {
-        "evaluation": plain(metrics.evaluate(y, table, classes)),
-        "intervals": plain({name: list(pair) for name, pair in bounds.items()}),
+        "evaluation": plain(replace(found, intervals={}, class_intervals={})),
+        "intervals": plain(ordered),
+        "class_intervals": plain(found.class_intervals),
     }
 
 
@@ -92,10 +96,19 @@ def against(
     return found
 
 
+def correct(tests: Sequence[dict[str, Any]]) -> None:
+    """Put `adjusted` beside each p-value of tests against the best: corrected over all of them (Holm)."""
+    p_values = [math.nan if test["p_value"] is None else test["p_value"] for test in tests]
+    for test, adjusted in zip(tests, comparison.holm(p_values), strict=True):
+        test["adjusted"] = plain(adjusted)
+
+
 def folded(folds: CrossValidation) -> dict[str, Any]:
-    """Each metric of a cross-validation: mean and sample standard deviation over folds."""
+    """Each metric of a cross-validation: mean, sample standard deviation over folds, and value of each."""
     names = folds.pooled.metrics
     return {
         "mean": plain({name: folds.mean(name) for name in names}),
         "spread": plain({name: folds.spread(name) for name in names}),
+        "values": plain({name: [fold.metrics[name] for fold in folds.folds] for name in names}),
+        "n": folds.pooled.n,
     }

@@ -19,8 +19,17 @@ from pydantic import (
 
 from sortilin.component import Component
 from sortilin.experiment import presets
-from sortilin.experiment.config import LabelHabit, Sources, check_inputs, checked, overridden, yaml_text
+from sortilin.experiment.config import (
+    LabelHabit,
+    Sources,
+    check_inputs,
+    checked,
+    laid_over,
+    read_yaml,
+    yaml_text,
+)
 from sortilin.experiment.inputs import Inputs
+from sortilin.experiment.split_config import KINDS, SplitConfig, SplitOption
 from sortilin.interfaces import SEQUENCES
 from sortilin.registry import get
 
@@ -77,8 +86,10 @@ class BenchmarkConfig(BaseModel):
         tests: Test sets, datasets or files: every model learns from all of the data and scores each once.
         models: What is compared, in the order of the table.
         networks: Classifier options for every network, over the preset's and under a model's own.
-        split: "holdout" scores all models on one stratified split (on the rows that the data mark as
-            test, where they mark some), "folds" on stratified cross-validation.
+        split: "holdout" scores all models on one split (on the rows that the data mark as test, where they
+            mark some), "folds" on cross-validation. A kind, as "homology", may stand here for `split_by`.
+        split_by: How rows are split at every level; a kind alone may stand for it. By "homology" every model
+            is measured a second time, on stratified rows, and the report has both sides.
         holdout: Share of the held-out rows.
         folds: Folds of the cross-validation.
         seed: Seed of splits, fits and resampling.
@@ -99,6 +110,7 @@ class BenchmarkConfig(BaseModel):
     models: tuple[ModelSpec, ...] = Field(min_length=1)
     networks: dict[str, Any] = {}
     split: Literal["holdout", "folds"] = "holdout"
+    split_by: SplitOption = SplitConfig()
     holdout: float = Field(default=0.2, gt=0, le=0.5)
     folds: int = Field(default=5, ge=2, le=50)
     seed: NonNegativeInt
@@ -106,6 +118,12 @@ class BenchmarkConfig(BaseModel):
     cross_validation: bool = True
     blind: str | None = None
     resamples: PositiveInt = 1000
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_either(cls, values: Any) -> Any:
+        """A kind in place of "holdout" or "folds" says how rows are split; one given by `split_by` wins."""
+        return _in_full(values) if isinstance(values, Mapping) else values
 
     @field_validator("models", mode="before")
     @classmethod
@@ -178,6 +196,14 @@ def resolve(config: BenchmarkConfig, spec: ModelSpec) -> presets.Preset:
     return found
 
 
+def _in_full(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with a kind that stands for `split_by` in its own place."""
+    split = values.get("split")
+    if not isinstance(split, Mapping) and split not in KINDS:
+        return dict(values)
+    return {"split_by": split, **{name: value for name, value in values.items() if name != "split"}}
+
+
 def validated(values: Mapping[str, Any], where: str) -> BenchmarkConfig:
     """A benchmark from plain values; see `experiment.config.checked`."""
     return checked(BenchmarkConfig, values, where)
@@ -189,7 +215,7 @@ def read_config(path: Path, **overrides: Any) -> BenchmarkConfig:
     Raises:
         ConfigError: The file is absent, is no YAML mapping, or holds what is not allowed.
     """
-    return validated(overridden(path, overrides), str(path))
+    return validated(laid_over(_in_full(read_yaml(path)), overrides), str(path))
 
 
 def default_path(task: str) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from sortilin.benchmark import baselines
 from sortilin.benchmark.compare import plain
 from sortilin.benchmark.config import BenchmarkConfig
 from sortilin.benchmark.measure import Split, TestSet
-from sortilin.experiment.markdown import TITLES
+from sortilin.experiment.markdown import TITLES, cell
 from sortilin.interfaces import OnProgress
 
 
@@ -46,7 +47,21 @@ def audited(
 
 def _shortcuts(config: BenchmarkConfig, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     metric = registry.get("task", config.task).metric
-    known = {row["name"]: row["evaluation"]["metrics"][metric] for row in rows}
-    told = [f"{name} alone {known[name]:.3f}" for name in baselines.COMPONENTS if known.get(name) is not None]
+    known = {row["name"]: row for row in rows}
+    told = [
+        f"{name} alone {_told(known[name], metric)}"
+        for name in baselines.COMPONENTS
+        if name in known and known[name]["evaluation"]["metrics"][metric] is not None
+    ]
     where = "in cross-validation" if config.split == "folds" else "on the held-out rows"
-    return [f"Shortcuts, {TITLES[metric]} {where}: {', '.join(told)} (boosted trees)."] if told else []
+    if not told:
+        return []
+    n = rows[0]["evaluation"]["n"]
+    return [f"Shortcuts, {TITLES[metric]} {where} (n = {n}): {', '.join(told)} (boosted trees)."]
+
+
+def _told(row: Mapping[str, Any], metric: str) -> str:
+    """A metric with its interval."""
+    low, high = row["intervals"].get(metric) or (None, None)
+    ends = (math.nan, math.nan) if low is None or high is None else (low, high)
+    return cell(row["evaluation"]["metrics"][metric], ends)

@@ -25,6 +25,7 @@ from sortilin.experiment import validate
 from sortilin.experiment.data import LabelledSet
 from sortilin.experiment.inputs import Inputs
 from sortilin.experiment.presets import Preset
+from sortilin.experiment.splits import DEFAULT, Parting
 from sortilin.experiment.validate import CrossValidation, Fold, Problem
 from sortilin.interfaces import Classifier, DoubleArray, IntArray, OnProgress, Watch, named
 
@@ -44,6 +45,7 @@ class Split:
         seed: Seed of splits and fits.
         is_marked: Whether the data mark the held-out rows as test themselves. Then nothing ever learns
             from them.
+        parting: What all N rows are split by, at every level.
     """
 
     data: LabelledSet
@@ -52,6 +54,7 @@ class Split:
     n_folds: int
     seed: int
     is_marked: bool = False
+    parting: Parting = DEFAULT
 
     @property
     def y(self) -> IntArray:
@@ -65,11 +68,12 @@ class Split:
 
     def problem(self, x: Any) -> Problem:
         """Inputs of all rows with what a fit needs."""
-        return Problem(x, self.data.y, self.data.classes, self.n_folds, self.seed)
+        return Problem(x, self.data.y, self.data.classes, self.n_folds, self.seed, parting=self.parting)
 
     def whole_problem(self, x: Any) -> Problem:
         """The same for inputs of `whole`."""
-        return Problem(x, self.whole.y, self.data.classes, self.n_folds, self.seed)
+        parted = self.parting.rows(self.train) if self.is_marked else self.parting
+        return Problem(x, self.whole.y, self.data.classes, self.n_folds, self.seed, parting=parted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +226,14 @@ def bare_baseline(name: str, x: Any, y: IntArray, held_out: Any, bench: Bench) -
 
 
 def baseline_on_folds(bench: Bench, name: str) -> tuple[CrossValidation, float]:
-    """Stratified cross-validation of a baseline; see `on_folds`."""
+    """Cross-validation of a baseline; see `on_folds`."""
     if name in baselines.COMPONENTS:
         return on_folds(bench, baseline_preset(name))
     wanted, whole = baselines.rule_identity(name), bench.split.whole
     problem = bench.split.whole_problem(np.array(whole.sequences, dtype=object))
     fold, table = np.empty(len(whole), dtype=np.int64), np.empty((len(whole), len(whole.classes)))
     seconds = 0.0
-    for number, (train, held_out) in enumerate(validate.stratified_folds(problem)):
+    for number, (train, held_out) in enumerate(validate.folds_of(problem)):
         what = f"fold-{number + 1}"
         found = bench.folder.load(name, what, wanted)
         if found is None:
@@ -251,7 +255,7 @@ def _uncalibrated(table: DoubleArray, fold: IntArray, problem: Problem) -> Cross
 
 
 def on_folds(bench: Bench, preset: Preset) -> tuple[CrossValidation, float]:
-    """Stratified cross-validation of a model, fold by fold from disk where it was done.
+    """Cross-validation of a model, fold by fold from disk where it was done.
 
     Returns:
         The folds together, and the seconds that they took.
@@ -260,7 +264,7 @@ def on_folds(bench: Bench, preset: Preset) -> tuple[CrossValidation, float]:
     split = bench.split
     problem = split.whole_problem(inputs_of(preset, split.whole.sequences))
     parts, seconds = [], 0.0
-    for number, (train, held_out) in enumerate(validate.stratified_folds(problem), start=1):
+    for number, (train, held_out) in enumerate(validate.folds_of(problem), start=1):
         what = f"fold-{number}"
         found = bench.folder.load(preset.name, what, wanted)
         if found is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sortilin import registry
-from sortilin.benchmark import baselines, compare, measure, published, tested
+from sortilin.benchmark import baselines, compare, measure, pairs, published, tested
 from sortilin.benchmark.config import BenchmarkConfig
 from sortilin.benchmark.measure import Bench, TestSet
 from sortilin.experiment.presets import Preset
@@ -24,10 +24,12 @@ class Measured:
     Attributes:
         rows: One record a model, baselines first: name, title, evaluation, intervals, ...
         best: Name of the best model.
+        pairs: Every pair of them compared; None where there is one model only.
     """
 
     rows: Sequence[dict[str, Any]]
     best: str
+    pairs: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,19 @@ def measured(
             seed=config.seed,
             resamples=config.resamples,
         )
+    compare.correct([row["against_best"] for row in rows if row["against_best"]])
+    compared = pairs.compared(
+        rows,
+        bench.split.y,
+        bench.split.data.classes,
+        metric=metric,
+        n_folds=bench.split.n_folds if config.split == "folds" else None,
+        seed=config.seed,
+        resamples=config.resamples,
+    )
     for row in rows:
         del row["probabilities"]
-    return Measured(rows, best)
+    return Measured(rows, best, compared)
 
 
 def _rules(config: BenchmarkConfig, bench: Bench) -> tuple[str, ...]:

@@ -19,12 +19,14 @@ from sortilin.benchmark import (
     measure,
     models,
     published,
+    sides,
     splits,
     tables,
 )
 from sortilin.benchmark.best import Best, examine
 from sortilin.benchmark.config import BenchmarkConfig, resolve, to_yaml
-from sortilin.benchmark.folder import CONFIG, RESULTS, Folder
+from sortilin.benchmark.explained import explained
+from sortilin.benchmark.folder import CONFIG, RESULTS, Folder, identity
 from sortilin.benchmark.inside import inside
 from sortilin.benchmark.measure import Bench, Split, TestSet
 from sortilin.benchmark.models import Measured
@@ -80,6 +82,7 @@ def run(
         measure.check_stored(folder, presets.values(), tests)
         measured = models.measured(config, bench, presets, tests)
         results = _results(config, presets, split, measured, n_repeats, command)
+        results |= _of_kinds(config, bench, measured, presets)
         results["audit"] = leakage.audited(config, split, tests, measured.rows, tell)
         results["not_run"] = [
             lacking.record(named[name], fetch, models.counterpart(config, named[name]))
@@ -97,8 +100,26 @@ def run(
             row = next(row for row in measured.rows if row["name"] == measured.best)
             results |= examine(Best(config, bench, presets[measured.best], row, blind, n_repeats))
         results |= inside(config, bench, presets, tests, measured)
+        results |= explained(config, bench, presets, measured)
         _write(results, measured, folder, tell)
     return results
+
+
+def _of_kinds(
+    config: BenchmarkConfig, bench: Bench, measured: Measured, presets: Mapping[str, Preset]
+) -> dict[str, Any]:
+    """What the split came to and, where it is by homology, the same models on stratified rows."""
+    reached = splits.reached(config, bench.split)
+    found: dict[str, Any] = {
+        "split_by": config.split_by.model_dump(mode="json"),
+        "split_reached": reached and {"sentences": reached.sentences(), **reached.record()},
+    }
+    if sides.has_twin(config):
+        twin, twin_bench = sides.twin_of(config, bench)
+        twin_bench.folder.open(_shared(twin, twin_bench.split))
+        stratified = sides.Side(twin, twin_bench, models.measured(twin, twin_bench, presets, ()))
+        found["split_kinds"] = sides.compared(sides.Side(config, bench, measured), stratified, presets)
+    return found
 
 
 def _of_tests(
@@ -169,7 +190,17 @@ def _shared(config: BenchmarkConfig, split: Split) -> dict[str, Any]:
         "folds": config.folds,
         "seed": config.seed,
         "held_out": split.held_out.tolist(),
+        **_split_by(config, split),
     }
+
+
+def _split_by(config: BenchmarkConfig, split: Split) -> dict[str, Any]:
+    """How rows are split, and a digest of their clusters or marks; nothing where they are stratified."""
+    if split.parting.is_default:
+        return {}
+    parted = split.parting
+    rows = list(parted.marks) if parted.groups is None else parted.groups.tolist()
+    return {"split_by": config.split_by.model_dump(mode="json"), "clusters": identity(rows)}
 
 
 # --- the record
@@ -213,6 +244,7 @@ def _results(
         "choices": published.choices(table, presets.values()) if table else [],
         "models": list(measured.rows),
         "best": measured.best,
+        "pairs": measured.pairs,
         "published": table and {key: table[key] for key in ("source", "columns", "rows")},
         "cross_validation": None,
         "blind": None,

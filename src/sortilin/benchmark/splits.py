@@ -8,7 +8,10 @@ from sortilin import registry
 from sortilin.benchmark.config import BenchmarkConfig
 from sortilin.benchmark.measure import Split, TestSet
 from sortilin.errors import ConfigError, LabelError
-from sortilin.experiment import data, validate
+from sortilin.experiment import balance, data, splits
+from sortilin.experiment.balance import Reached
+from sortilin.experiment.split_config import GIVEN, HOMOLOGY, RANDOM
+from sortilin.experiment.splits import Parting
 from sortilin.interfaces import OnProgress
 from sortilin.sequences import SequenceRecord, read_sequences
 
@@ -25,12 +28,36 @@ def split(config: BenchmarkConfig, tell: OnProgress) -> tuple[Split, int]:
     labelled, n_repeats = training.distinct()
     share = config.holdout if config.split == "holdout" else 0.0
     data.check_trainable(labelled, config.folds, share)
+    parted = _parting(config, labelled, share, tell)
     rows = np.arange(len(labelled))
     train = held_out = rows
     if config.split == "holdout":
-        bare = validate.Problem(rows, labelled.y, labelled.classes, config.folds, config.seed)
-        train, held_out = validate.hold_out_rows(bare, config.holdout)
-    return Split(labelled, train, held_out, config.folds, config.seed), n_repeats
+        train, held_out = splits.hold_out(labelled.y, parted, config.holdout, config.seed)
+    return Split(labelled, train, held_out, config.folds, config.seed, parting=parted), n_repeats
+
+
+def _parting(config: BenchmarkConfig, labelled: data.LabelledSet, share: float, tell: OnProgress) -> Parting:
+    """What the rows are split by.
+
+    Raises:
+        ConfigError: The split is given, and the data mark no rows to hold out.
+    """
+    parted = splits.parting(config.split_by, labelled, tell)
+    if config.split == "holdout" and parted.kind == GIVEN and not splits.has_hold_out(parted, share):
+        raise ConfigError(
+            f"{labelled.name} marks no rows for test or validation to hold out, but "
+            f"{len(parted.fold_names) or 'no'} folds: use split: folds"
+        )
+    splits.check(labelled, parted, config.folds, share, config.seed)
+    return parted
+
+
+def reached(config: BenchmarkConfig, split: Split) -> Reached | None:
+    """What the split comes to; None where rows are merely stratified, or the data mark what is held out."""
+    if split.parting.is_default or split.is_marked:
+        return None
+    share = config.holdout if config.split == "holdout" else 0.0
+    return balance.reached(config.split_by, split.data, split.parting, config.folds, share, config.seed)
 
 
 def _marked_split(
@@ -38,6 +65,11 @@ def _marked_split(
 ) -> tuple[Split, int]:
     if config.split == "folds":
         raise ConfigError(f"{training.name} marks rows as test, so they are held out: use split: holdout")
+    if config.split_by.kind in (RANDOM, HOMOLOGY):
+        raise ConfigError(
+            f"{training.name} marks rows as test, so they are held out, whatever they share with the others: "
+            f"use split {GIVEN}, or data without such marks for split {config.split_by.kind}"
+        )
     learned, n_repeats = training.distinct()
     data.check_trainable(learned, config.folds, 0)
     distinct, n_more = marked.distinct()

@@ -13,7 +13,7 @@ import numpy as np
 
 from sortilin.benchmark import baselines, compare, measure, representations
 from sortilin.benchmark.measure import ON_TESTS, Bench, TestSet, identity_on
-from sortilin.evaluation import intervals, metrics
+from sortilin.evaluation import bounded, metrics
 from sortilin.evaluation.weighted import OF_TWO
 from sortilin.experiment import validate
 from sortilin.experiment.presets import Preset
@@ -121,7 +121,7 @@ def _of_part(
 ) -> dict[str, Any]:
     metric, seed, resamples = how
     names = metrics_of(classes, metric)
-    bounds = intervals.bootstrap(y, table, classes, seed=seed, n_resamples=resamples, metrics=names)
+    bounds = bounded.of_set(y, table, classes, seed=seed, n_resamples=resamples, metrics=names)
     return {
         "evaluation": compare.plain(metrics.evaluate(y, table, classes)),
         "intervals": compare.plain({name: list(pair) for name, pair in bounds.items()}),

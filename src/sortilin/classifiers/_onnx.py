@@ -64,26 +64,52 @@ def mean_of(graphs: Sequence[bytes], weights: Sequence[float]) -> bytes:
     is log-odds already. Other outputs are dropped.
     """
     onnx = require_onnx()
-    helper = onnx.helper
     models = [onnx.load_from_string(graph) for graph in graphs]
     opset = max(_opset(model) for model in models)
     parts = [
         _term(model, weight, f"m{i}_", opset)
         for i, (model, weight) in enumerate(zip(models, weights, strict=True))
     ]
+    terms = onnx.helper.make_node("Sum", [f"m{i}_term" for i in range(len(parts))], [OUTPUT])
+    return _joined(models, parts, terms, n_scores=_n_scores(models[0]))
+
+
+def side_by_side(graphs: Sequence[bytes]) -> bytes:
+    """One graph to the scores of several graphs, each of which gives one column.
+
+    Inputs of one name become one input. Other outputs are dropped.
+    """
+    onnx = require_onnx()
+    models = [onnx.load_from_string(graph) for graph in graphs]
+    opset = max(_opset(model) for model in models)
+    parts = [
+        onnx.compose.add_prefix(_converted(model, opset), f"m{i}_", rename_inputs=False)
+        for i, model in enumerate(models)
+    ]
+    columns = [f"m{i}_{OUTPUT}" for i in range(len(parts))]
+    together = onnx.helper.make_node("Concat", columns, [OUTPUT], axis=1)
+    return _joined(models, parts, together, n_scores=sum(map(_n_scores, models)))
+
+
+def _joined(models: Sequence[Any], parts: Sequence[Any], last: Any, *, n_scores: int) -> bytes:
+    """The nodes of all parts and one behind them that makes `scores`; the inputs are those of the models."""
+    onnx = require_onnx()
+    helper = onnx.helper
     inputs = {tensor.name: tensor for model in models for tensor in model.graph.input}
-    terms = helper.make_node("Sum", [f"m{i}_term" for i in range(len(parts))], [OUTPUT])
     graph = helper.make_graph(
-        [*(node for part in parts for node in part.graph.node), terms],
+        [*(node for part in parts for node in part.graph.node), last],
         "sortilin",
         [inputs[name] for name in sorted(inputs)],
-        [helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, ["N", _n_scores(models[0])])],
+        [helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, ["N", n_scores])],
         initializer=[tensor for part in parts for tensor in part.graph.initializer],
     )
     model = helper.make_model(
         graph,
         functions=[function for part in parts for function in part.functions],
-        opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", _ML_OPSET)],
+        opset_imports=[
+            helper.make_opsetid("", max(map(_opset, models))),
+            helper.make_opsetid("ai.onnx.ml", _ML_OPSET),
+        ],
         ir_version=max(model.ir_version for model in models),
         producer_name="sortilin",
     )
@@ -115,8 +141,7 @@ def linear_of(graph: bytes, weights: NDArray[Any], bias: NDArray[Any]) -> bytes:
 def _term(model: Any, weight: float, prefix: str, opset: int) -> Any:
     """A graph whose names begin with `prefix`, and which ends in `term`: weight times log-probabilities."""
     onnx = require_onnx()
-    if _opset(model) < opset and any(node.domain == "" for node in model.graph.node):
-        model = onnx.version_converter.convert_version(model, opset)
+    model = _converted(model, opset)
     logs = f"{prefix}{OUTPUT}"
     is_odds = _n_scores(model) == 1
     part = onnx.compose.add_prefix(model, prefix, rename_inputs=False)
@@ -126,6 +151,13 @@ def _term(model: Any, weight: float, prefix: str, opset: int) -> Any:
     part.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(weight), f"{prefix}weight"))
     part.graph.node.append(onnx.helper.make_node("Mul", [logs, f"{prefix}weight"], [f"{prefix}term"]))
     return part
+
+
+def _converted(model: Any, opset: int) -> Any:
+    """The model for a later set of operators; trees alone know none of them."""
+    if _opset(model) < opset and any(node.domain == "" for node in model.graph.node):
+        return require_onnx().version_converter.convert_version(model, opset)
+    return model
 
 
 def _n_scores(model: Any) -> int:

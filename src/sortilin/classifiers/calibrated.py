@@ -9,7 +9,7 @@ Axis letters: N sequences, F features, S scores, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from sortilin.errors import ConfigError, MissingDependencyError
 from sortilin.evaluation import calibration
 from sortilin.interfaces import FEATURES, NOBODY, Classifier, DoubleArray, Inputs, IntArray, Watch
 from sortilin.seeding import child_seed
+from sortilin.sequences import dealing
 
 
 class VARIANT:
@@ -63,30 +64,46 @@ class VARIANT:
             )
         self._inner.fit(x, y, n_classes=n_classes, seed=seed, watch=watch)
         self.chosen = dict(self._inner.chosen)
-        fitted = calibration.fit(self._held_out(x, y, n_classes, seed), y, n_classes=n_classes)
+        held_out = self._held_out(x, y, n_classes, seed, watch.groups)
+        fitted = calibration.fit(held_out, y, n_classes=n_classes)
         self._weights, self._bias = fitted.weights, fitted.bias
         if n_classes == 2:
             self._weights, self._bias = np.diff(fitted.weights, axis=1), np.diff(fitted.bias)
 
-    def _held_out(self, x: Inputs, y: IntArray, n_classes: int, seed: int) -> DoubleArray:
+    def _held_out(
+        self, x: Inputs, y: IntArray, n_classes: int, seed: int, groups: IntArray | None
+    ) -> DoubleArray:
         """(N, S) scores of fits that did not see their rows, with what the fit on all rows chose."""
-        try:
-            from sklearn.model_selection import StratifiedKFold
-        except ImportError:
-            raise MissingDependencyError("calibration", "scikit-learn", "train") from None
         again = Component(name=self.config.classifier.name, options=_plain(self._inner))
-        folds = StratifiedKFold(
-            self.config.folds, shuffle=True, random_state=child_seed(seed, "calibrated") % 2**31
-        )
         parts = []
-        for train, held_out in folds.split(x, y):
+        for train, held_out in self._folds(y, seed, groups):
             classifier: Classifier = again.build("classifier")
-            classifier.fit(x[train], y[train], n_classes=n_classes, seed=seed)
+            within = NOBODY if groups is None else Watch(groups=groups[train])
+            classifier.fit(x[train], y[train], n_classes=n_classes, seed=seed, watch=within)
             parts.append((held_out, classifier.scores(x[held_out])))
         scores = np.empty((len(y), parts[0][1].shape[1]))
         for held_out, found in parts:
             scores[held_out] = found
         return scores
+
+    def _folds(self, y: IntArray, seed: int, groups: IntArray | None) -> Iterable[dealing.Split]:
+        """Row numbers of each fold, to learn from and held out."""
+        n_folds, own_seed = self.config.folds, child_seed(seed, "calibrated") % 2**31
+        if groups is not None:
+            lacking = dealing.shortage(y, groups, n_folds)
+            if lacking is not None:
+                raise ConfigError(
+                    f"the log-odds need each class in {n_folds} groups of homologues, one a fold; class "
+                    f"number {lacking[0]} of the training rows stands in {lacking[1]}: use fewer folds"
+                )
+            return dealing.folds(y, groups, n_folds, own_seed)
+        try:
+            from sklearn.model_selection import StratifiedKFold
+        except ImportError:
+            raise MissingDependencyError("calibration", "scikit-learn", "train") from None
+        folds = StratifiedKFold(n_folds, shuffle=True, random_state=own_seed)
+        found: Iterable[dealing.Split] = folds.split(y, y)
+        return found
 
     def set_aside(self) -> None:
         """None: all rows are learned from."""

@@ -95,6 +95,9 @@ class VARIANT(_trained.Trained):
             validation: Share of the rows that is set aside; with 0 it learns from all, runs all epochs, and
                 is calibrated by cross-validation.
             training: Options of the training loop.
+            members: So many heads with seeds of their own, whose probabilities are averaged; of a language
+                model that is trained along there is one.
+            dropout_samples: So many fixed dropout masks that each head predicts with; 0 for no dropout then.
         """
 
         model_config = ConfigDict(frozen=True, extra="forbid")
@@ -109,6 +112,8 @@ class VARIANT(_trained.Trained):
         keep_last: NonNegativeInt = 100
         validation: float = Field(default=0.1, ge=0, le=0.5)
         training: FineTuning = FineTuning()
+        members: int = Field(default=1, ge=1, le=_trained.MOST_MEMBERS)
+        dropout_samples: int = Field(default=0, ge=0, le=_trained.MOST_SAMPLES)
 
         @model_validator(mode="after")
         def _is_possible(self) -> VARIANT.Config:
@@ -122,6 +127,12 @@ class VARIANT(_trained.Trained):
                 raise ValueError(
                     f"mode '{self.mode}' has no adapters: leave out lora, or choose mode '{LORA}'"
                 )
+            if self.mode != FROZEN and self.members > 1:
+                raise ValueError(
+                    f"members is {self.members}, and mode '{self.mode}' trains the language model along, of "
+                    "which a model folder holds one; allowed: 1, with dropout_samples for several opinions "
+                    f"of the head, or mode '{FROZEN}' with several heads on one language model"
+                )
             return self
 
         @property
@@ -132,6 +143,7 @@ class VARIANT(_trained.Trained):
     def __init__(self, config: Config | None = None) -> None:
         super().__init__(config or self.Config())
         _trained.check(self.config.training, head=self.config.head)
+        _trained.check_opinions(self.config)
         if self.config.mode == LORA:
             language_models.check_peft()
         self._checkpoint: Checkpoint | None = None
@@ -238,15 +250,16 @@ class VARIANT(_trained.Trained):
     # --- what was fitted
 
     def scores(self, x: Inputs) -> DoubleArray:
-        """(N,) sequences → (N, C) logits, or (N, 1) with two classes."""
+        """(N,) sequences → (N, C) logits, or (N, 1) with two classes; see `Trained.scores`."""
         from sortilin.classifiers._network import scores_in_batches
 
         examples = self._examples(self._rows(x), np.zeros(len(x), dtype=np.int64), to_learn=False)
-        return scores_in_batches(self._network, examples, _SCORING_POSITIONS)
+        return scores_in_batches(self._whole(), examples, _SCORING_POSITIONS)
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """The head's weights; those of a language model stand in `folders`."""
-        return {name: array for name, array in super().arrays().items() if name.startswith("head.")}
+    def _weights_of(self, network: Any) -> Mapping[str, Any]:
+        """The head's; those of a language model stand in `folders`."""
+        weights = super()._weights_of(network)
+        return {name: weight for name, weight in weights.items() if name.startswith("head.")}
 
     def reads(self) -> dict[str, Any]:
         """Residue vectors, of the residues that the length policy leaves, and of which language model."""
@@ -276,9 +289,24 @@ class VARIANT(_trained.Trained):
             return {BACKBONE: lambda folder: language_models.save(self._network.model, folder)}
         return {}
 
-    def to_onnx(self) -> bytes:
+    def _exported_of(self, network: Any) -> Any:
+        """The head: what the language model says of the residues is computed before."""
+        from sortilin.classifiers import _finetuning
+
+        return _finetuning.ResidueNetwork(network.head)
+
+    def _probes(self) -> list[tuple[Any, ...]]:
+        import torch
+
+        from sortilin.classifiers._members import PROBES
+
+        assert self._checkpoint is not None
+        width = self._checkpoint.width
+        return [(torch.zeros(*sizes, width), torch.ones(sizes, dtype=torch.bool)) for sizes in PROBES]
+
+    def _graph_of(self, part: Any) -> bytes:
         """From `residues` (N, L, D) and `mask` (N, L) to `scores`, and to `attention` (N, L)."""
         from sortilin.classifiers import _network
 
         assert self._checkpoint is not None
-        return _network.to_onnx_of_residues(self._network.head, self._checkpoint.width)
+        return _network.to_onnx_of_residues(part.head, self._checkpoint.width)

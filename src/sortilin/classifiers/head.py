@@ -55,6 +55,8 @@ class VARIANT(_trained.Trained):
             validation: Share of the rows that is set aside; with 0 it learns from all, runs all epochs, and
                 is calibrated by cross-validation.
             training: Options of the training loop.
+            members: So many heads with seeds of their own, whose probabilities are averaged.
+            dropout_samples: So many fixed dropout masks that each predicts with; 0 for no dropout then.
         """
 
         model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,10 +64,13 @@ class VARIANT(_trained.Trained):
         standardize: bool = True
         validation: float = Field(default=0.1, ge=0, le=0.5)
         training: HeadTraining = HeadTraining()
+        members: int = Field(default=1, ge=1, le=_trained.MOST_MEMBERS)
+        dropout_samples: int = Field(default=0, ge=0, le=_trained.MOST_SAMPLES)
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__(config or self.Config())
         _trained.check(self.config.training, head=self.config.head)
+        _trained.check_opinions(self.config)
 
     def _rows(self, x: Inputs) -> NDArray[np.float32]:
         return np.ascontiguousarray(x, dtype=np.float32)
@@ -97,22 +102,30 @@ class VARIANT(_trained.Trained):
         return b"%d\n%b" % (rows.shape[1], rows.tobytes())
 
     def scores(self, x: Inputs) -> DoubleArray:
-        """(N, F) features → (N, C) logits, or (N, 1) with two classes."""
+        """(N, F) features → (N, C) logits, or (N, 1) with two classes; see `Trained.scores`."""
         import torch
 
         from sortilin.classifiers._network import as_scores
 
         rows = torch.from_numpy(self._rows(x))
+        network = self._whole()
         with torch.inference_mode():
-            parts = [self._network(part).numpy() for part in torch.split(rows, _SCORING_ROWS)]
+            parts = [network(part).numpy() for part in torch.split(rows, _SCORING_ROWS)]
         return np.asarray(as_scores(np.concatenate(parts).astype(np.float64)))
 
     def reads(self) -> dict[str, Any]:
         """Empty: it takes features."""
         return {}
 
-    def to_onnx(self) -> bytes:
+    def _probes(self) -> list[tuple[Any, ...]]:
+        import torch
+
+        from sortilin.classifiers._members import PROBES
+
+        return [(torch.zeros(n, len(self._network.mean)),) for n, _ in PROBES]
+
+    def _graph_of(self, part: Any) -> bytes:
         """From `features` (N, F) to `scores`, the standardization included."""
         from sortilin.classifiers import _network
 
-        return _network.to_onnx_of_features(self._network)
+        return _network.to_onnx_of_features(part)

@@ -54,11 +54,11 @@ class VARIANT:
         *,
         n_classes: int,  # noqa: ARG002 - told by y
         seed: int,
-        watch: Watch = NOBODY,  # noqa: ARG002 - fits in one go
+        watch: Watch = NOBODY,
     ) -> None:
         """Search `c` if there are several, then fit on all rows; see `interfaces.Classifier`."""
         if len(self.config.c) > 1:
-            self.chosen = self._search(x, y, seed)
+            self.chosen = self._search(x, y, seed, watch)
         mean, scale = _tabular.mean_and_scale(x)
         fitted = self._estimator(self.chosen_config().c[0]).fit((x - mean) / scale, y)
         self._arrays = {
@@ -68,15 +68,12 @@ class VARIANT:
             "bias": np.array(fitted.intercept_),
         }
 
-    def _search(self, x: Inputs, y: IntArray, seed: int) -> dict[str, Any]:
+    def _search(self, x: Inputs, y: IntArray, seed: int, watch: Watch) -> dict[str, Any]:
+        folds = _tabular.search_folds(
+            y, self.config.search_folds, seed=child_seed(seed, "linear"), groups=watch.groups, searched=["C"]
+        )
         best, value = _tabular.grid_search(
-            self._estimator(1.0),
-            {"C": self.config.c},
-            x,
-            y,
-            n_folds=self.config.search_folds,
-            metric=self.config.search_metric,
-            seed=child_seed(seed, "linear"),
+            self._estimator(1.0), {"C": self.config.c}, x, y, folds=folds, metric=self.config.search_metric
         )
         return {"c": best["C"], self.config.search_metric: value}
 

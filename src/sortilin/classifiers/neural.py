@@ -48,6 +48,8 @@ class VARIANT(_trained.Trained):
                 then learns less by heart.
             validation: Share of the rows that is set aside.
             training: Options of the training loop.
+            members: So many networks with seeds of their own, whose probabilities are averaged.
+            dropout_samples: So many fixed dropout masks that each predicts with; 0 for no dropout then.
         """
 
         model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +60,8 @@ class VARIANT(_trained.Trained):
         masking: float = Field(default=0.0, ge=0, lt=1)
         validation: float = Field(default=0.1, gt=0, le=0.5)
         training: TrainingConfig = TrainingConfig()
+        members: int = Field(default=1, ge=1, le=_trained.MOST_MEMBERS)
+        dropout_samples: int = Field(default=0, ge=0, le=_trained.MOST_SAMPLES)
 
         @model_validator(mode="after")
         def _policy_is_possible(self) -> VARIANT.Config:
@@ -72,6 +76,7 @@ class VARIANT(_trained.Trained):
     def __init__(self, config: Config | None = None) -> None:
         super().__init__(config or self.Config())
         _trained.check(self.config.training, backbone=self.config.backbone, head=self.config.head)
+        _trained.check_opinions(self.config)
 
     def _rows(self, x: Inputs) -> NDArray[Any]:
         policy = self.config.length_policy
@@ -101,18 +106,25 @@ class VARIANT(_trained.Trained):
         return ",".join(rows).encode()
 
     def scores(self, x: Inputs) -> DoubleArray:
-        """(N,) sequences → (N, C) logits, or (N, 1) with two classes."""
+        """(N,) sequences → (N, C) logits, or (N, 1) with two classes; see `Trained.scores`."""
         from sortilin.classifiers._network import scores_in_batches
 
         examples = self._examples(self._rows(x), np.zeros(len(x), dtype=np.int64), to_learn=False)
-        return scores_in_batches(self._network, examples, _SCORING_POSITIONS)
+        return scores_in_batches(self._whole(), examples, _SCORING_POSITIONS)
 
     def reads(self) -> dict[str, Any]:
         """Tokens, of the residues that the length policy leaves."""
         return {"tokens": {"max_residues": self.config.max_residues, "keep_last": self.config.keep_last}}
 
-    def to_onnx(self) -> bytes:
+    def _probes(self) -> list[tuple[Any, ...]]:
+        import torch
+
+        from sortilin.classifiers._members import PROBES
+
+        return [(torch.ones(sizes, dtype=torch.int64),) for sizes in PROBES]
+
+    def _graph_of(self, part: Any) -> bytes:
         """From `tokens` (N, L) to `scores`, and to `attention` (N, L) where the head has it."""
         from sortilin.classifiers import _network
 
-        return _network.to_onnx(self._network)
+        return _network.to_onnx(part)

@@ -63,7 +63,7 @@ class VARIANT:
         *,
         n_classes: int,
         seed: int,
-        watch: Watch = NOBODY,  # noqa: ARG002 - fits in one go
+        watch: Watch = NOBODY,
     ) -> None:
         """Search the grid if there is one, then fit on all rows; see `interfaces.Classifier`."""
         try:
@@ -72,7 +72,7 @@ class VARIANT:
             raise MissingDependencyError("training an SVM", "scikit-learn", "train") from None
         mean, scale = _tabular.mean_and_scale(x)
         if len(self.config.c) * len(self.config.gamma) > 1:
-            self.chosen = self._search(x, y, seed)
+            self.chosen = self._search(x, y, seed, watch)
         best = self.chosen_config()
         z = (x - mean) / scale
         gamma = _kernel_width(best.gamma[0], z)
@@ -94,18 +94,20 @@ class VARIANT:
             **_pairwise(machine, n_classes),
         }
 
-    def _search(self, x: FloatArray, y: IntArray, seed: int) -> dict[str, Any]:
+    def _search(self, x: FloatArray, y: IntArray, seed: int, watch: Watch) -> dict[str, Any]:
         from sklearn.svm import SVC
 
-        best, value = _tabular.grid_search(
-            SVC(class_weight="balanced", cache_size=500),
-            {"C": self.config.c, "gamma": self.config.gamma},
-            x,
+        grid = {"C": self.config.c, "gamma": self.config.gamma}
+        folds = _tabular.search_folds(
             y,
-            n_folds=self.config.search_folds,
-            metric=self.config.search_metric,
+            self.config.search_folds,
             seed=child_seed(seed, "svm"),
-            n_jobs=-1,
+            groups=watch.groups,
+            searched=list(grid),
+        )
+        machine = SVC(class_weight="balanced", cache_size=500)
+        best, value = _tabular.grid_search(
+            machine, grid, x, y, folds=folds, metric=self.config.search_metric, n_jobs=-1
         )
         return {"c": best["C"], "gamma": best["gamma"], self.config.search_metric: value}
 

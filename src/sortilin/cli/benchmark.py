@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sortilin.cli import _console
+from sortilin.cli import _console, _splitting
 from sortilin.cli._vectors import vectors_options
 
 if TYPE_CHECKING:
     from sortilin.benchmark import BenchmarkConfig
     from sortilin.benchmark.config import ModelSpec
+
+_CELL = len("-0.812 (-0.790 to 0.834)")
+
+_ON = ("holdout", "folds")
+"""What models are scored on."""
 
 _KEEP_LAST = 100
 """Residues read of the end of a longer sequence; fewer where few are read at all."""
@@ -56,9 +62,12 @@ Examples:
 @vectors_options
 @click.option(
     "--split",
-    type=click.Choice(["holdout", "folds"]),
-    help="What all models are scored on.  [default: holdout]",
+    multiple=True,
+    type=click.Choice([*_ON, *_splitting.KINDS]),
+    help="What all models are scored on: holdout or folds; and how rows are split: random, stratified, "
+    "homology or given. Give it twice for both.  [default: holdout and stratified]",
 )
+@_splitting.cluster_options
 @click.option("--holdout", type=float, help="Share of the held-out rows.  [default: 0.2]")
 @click.option("--folds", type=int, help="Folds of the cross-validation.  [default: 5]")
 @click.option("--blind", help="Unlabelled sequences for the final model; none for none.")
@@ -84,7 +93,7 @@ def benchmark(what: str, *, output: Path, quiet: bool, **options: Any) -> None:
     command = shlex.join(["sortilin", *sys.argv[1:]])
     with _console.progress(quiet=quiet) as on_progress:
         results = run(config, output, command=command, on_progress=on_progress)
-    click.echo(_table(results))
+    click.echo("\n".join([*_split_lines(results), _table(results)]))
     if not quiet:
         _console.note(f"best by {results['metric']}: {results['best']}; report: {output / 'report.html'}")
 
@@ -94,6 +103,7 @@ def _resolved(what: str, options: dict[str, Any]) -> BenchmarkConfig:
     from sortilin.errors import ConfigError
 
     given = {k: v for k, v in options.items() if v is not None and v is not False and v != ()}
+    _take_split(given)
     networks: dict[str, Any] = {}
     if "max_residues" in given:
         n = given.pop("max_residues")
@@ -108,6 +118,24 @@ def _resolved(what: str, options: dict[str, Any]) -> BenchmarkConfig:
         names = ", ".join(spec.name for spec in config.models)
         raise ConfigError(f"--epochs and --max-residues are for networks; none is among the models: {names}")
     return config
+
+
+def _take_split(given: dict[str, Any]) -> None:
+    """Put what rows are scored, and how they are split, where the configuration has them."""
+    from sortilin.errors import ConfigError
+
+    named = given.pop("split", ())
+    on, kinds = ([name for name in named if (name in _ON) == is_on] for is_on in (True, False))
+    if len(on) > 1 or len(kinds) > 1:
+        raise ConfigError(
+            f"--split {' --split '.join(named)}: allowed is one of {', '.join(_ON)}, and one of "
+            f"{', '.join(_splitting.KINDS)}"
+        )
+    if on:
+        given["split"] = on[0]
+    options = {name: given.pop(name) for name in _splitting.PARAMETERS if name in given}
+    if split := _splitting.take({"split": kinds[0] if kinds else None, **options}):
+        given["split_by"] = split
 
 
 def _taken_vectors(given: dict[str, Any]) -> dict[str, Any]:
@@ -199,23 +227,61 @@ def _with_options(spec: ModelSpec, task: str, networks: dict[str, Any]) -> Model
 
 
 def _table(results: dict[str, Any]) -> str:
-    """The comparison for a terminal: models first, the best of them on top."""
+    """The comparison for a terminal: models first, the best of them on top; all with intervals and n."""
     metric = results["metric"]
     names = [metric, *(m for m in ("macro_f1", "accuracy", "roc_auc", "mcc") if m != metric)]
     rows = sorted(results["models"], key=lambda r: -(r["evaluation"]["metrics"][metric] or 0))
     width = max(len(row["title"]) for row in [*rows, *results["not_run"]])
-    lines = [f"{'':{width}}" + "".join(f"  {name:>9}" for name in names) + "   95 % of " + metric]
-    for row in rows:
-        found = row["evaluation"]["metrics"]
-        cells = "".join(f"  {'' if found[n] is None else format(found[n], '.3f'):>9}" for n in names)
-        low, high = row["intervals"].get(metric, (None, None))
-        interval = "" if low is None else f"   {low:.3f} to {high:.3f}"
-        lines.append(f"{row['title']:{width}}{cells}{interval}{'   (baseline)' * row['is_baseline']}")
+    lines = [f"n = {rows[0]['evaluation']['n']}, in brackets 95 % intervals", _header(names, width)]
+    lines += [_line(row, row, names, width) for row in rows]
     lines += [
         f"{row['title']:{width}}  not run: {row['reason']}; first: {row['command']}"
         for row in results["not_run"]
     ]
-    return "\n".join([*lines, *_test_lines(results, width)])
+    return "\n".join([*lines, *_pair_lines(results), *_test_lines(results, width)])
+
+
+def _split_lines(results: dict[str, Any]) -> list[str]:
+    """What the split comes to, the difference to a stratified one first; nothing where it is that."""
+    from sortilin.report.benchmark import split_lines
+
+    found = split_lines(results)
+    return [*found, ""] if found else []
+
+
+def _header(names: Sequence[str], width: int) -> str:
+    return f"{'':{width}}" + "".join(f"  {name:<{_CELL}}" for name in names)
+
+
+def _line(row: dict[str, Any], found: dict[str, Any], names: Sequence[str], width: int) -> str:
+    """A model with its figures.
+
+    Args:
+        row: The model.
+        found: What was measured of it: `evaluation` and `intervals`.
+        names: Metrics.
+        width: Of the titles.
+    """
+    cells = (_cell(found["evaluation"]["metrics"][m], found["intervals"].get(m)) for m in names)
+    text = f"{row['title']:{width}}" + "".join(f"  {cell:<{_CELL}}" for cell in cells)
+    return f"{text}{'  (baseline)' * row['is_baseline']}".rstrip()
+
+
+def _cell(value: float | None, interval: Sequence[float | None] | None) -> str:
+    from sortilin.experiment.markdown import cell
+
+    if value is None:
+        return ""
+    low, high = interval or (None, None)
+    return cell(value, None if low is None or high is None else (low, high))
+
+
+def _pair_lines(results: dict[str, Any]) -> list[str]:
+    """How many pairs of models are told apart."""
+    from sortilin.report.benchmark import pairs
+
+    found = pairs(results)
+    return ["", found["summary"], "Each pair: pairs.tsv and report.html."] if found else []
 
 
 def _test_lines(results: dict[str, Any], width: int) -> list[str]:
@@ -236,9 +302,4 @@ def _part_lines(results: dict[str, Any], test: str, part: str, width: int) -> li
     metric = results["metric"]
     scored.sort(key=lambda pair: -(pair[1]["evaluation"]["metrics"][metric] or 0))
     names = list(scored[0][1]["intervals"])
-    lines = [f"{'':{width}}" + "".join(f"  {name:>11}" for name in names)]
-    for row, found in scored:
-        values = [found["evaluation"]["metrics"][name] for name in names]
-        cells = "".join(f"  {'' if v is None else format(v, '.3f'):>11}" for v in values)
-        lines.append(f"{row['title']:{width}}{cells}{'   (baseline)' * row['is_baseline']}")
-    return lines
+    return [_header(names, width), *(_line(row, found, names, width) for row, found in scored)]

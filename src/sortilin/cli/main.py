@@ -19,15 +19,18 @@ from sortilin import __version__
 from sortilin.cli.audit import audit
 from sortilin.cli.backbones import backbones
 from sortilin.cli.benchmark import benchmark
+from sortilin.cli.calibrate import calibrate
 from sortilin.cli.datasets import datasets
 from sortilin.cli.dedupe import dedupe
 from sortilin.cli.describe import describe
 from sortilin.cli.embed import embed
 from sortilin.cli.evaluate import evaluate
+from sortilin.cli.explain import explain
 from sortilin.cli.models import models
 from sortilin.cli.motifs import motifs
 from sortilin.cli.predict import predict
 from sortilin.cli.serve import serve, worker
+from sortilin.cli.split import split
 from sortilin.cli.store import store
 from sortilin.cli.train import train
 from sortilin.cli.tune import tune
@@ -73,10 +76,13 @@ for _command in (
     train,
     tune,
     benchmark,
+    calibrate,
     evaluate,
+    explain,
     motifs,
     audit,
     dedupe,
+    split,
     models,
     datasets,
     backbones,

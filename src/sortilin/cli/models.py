@@ -22,10 +22,14 @@ def models() -> None:
 
 @models.command("list")
 def list_models() -> None:
-    """Name, classes and quality of each bundled model; TSV into a pipe."""
+    """Name, classes and quality of each bundled model; TSV into a pipe.
+
+    The value is the mean over the folds of a cross-validation of n sequences, the spread its standard
+    deviation.
+    """
     from sortilin import artifact, predictor
 
-    header = ("name", "task", "classes", "made_of", "metric", "value", "size_mb")
+    header = ("name", "task", "classes", "made_of", "metric", "value", "spread", "n", "size_mb")
     rows = []
     for name in predictor.bundled():
         folder = artifact.read(predictor.PRETRAINED / name)
@@ -35,12 +39,15 @@ def list_models() -> None:
 
 def _row(description: object) -> tuple[str, ...]:
     from sortilin import registry
+    from sortilin.results import Quality
 
     assert isinstance(description, dict)
     metric = registry.get("task", description["task"]).metric
     made_of = f"{description['classifier']['name']} on {description['features']['name']}"
-    value = f"{description['metrics'][metric]:.3f}"
-    return description["task"], ", ".join(description["classes"]), made_of, metric, value
+    found = Quality.of(description, metric)
+    spread = "" if found.spread is None else f"{found.spread:.3f}"
+    figures = (metric, f"{found.value:.3f}", spread, str(found.n))
+    return description["task"], ", ".join(description["classes"]), made_of, *figures
 
 
 def _megabytes(path: object) -> float:

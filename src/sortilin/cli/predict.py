@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from sortilin.cli import _console
+from sortilin.cli._adding import Adding, adding_options, words_of_far
 from sortilin.cli._left_out import LeftOut
 from sortilin.cli._vectors import vectors_options
 
@@ -30,6 +32,7 @@ Examples:
   sortilin predict peptides.fa.gz --model anticancer -o out.tsv
   sortilin predict table.csv -o page.html                     a column named "sequence"
   sortilin predict new.fasta --model runs/mine --vectors new.h5
+  sortilin predict proteins.fasta --coverage 0.9 --per-class
   cat x.fasta | sortilin predict - --model runs/mine -o - --format jsonl
 """
 )
@@ -54,6 +57,7 @@ Examples:
     show_default="one a core, at most 8",
     help="Batches that are worked on at a time; the results are the same.",
 )
+@adding_options
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no notes; errors only.")
 def predict(  # noqa: PLR0913 - an argument an option
     source: str,
@@ -66,6 +70,11 @@ def predict(  # noqa: PLR0913 - an argument an option
     on_error: str,
     threads: int | None,
     quiet: bool,
+    coverage: float | None,
+    nearest: str | None,
+    score: str | None,
+    per_class: bool,
+    never_empty: bool,
 ) -> None:
     """Predict the class of each sequence in SOURCE.
 
@@ -74,6 +83,9 @@ def predict(  # noqa: PLR0913 - an argument an option
     stand OUT.meta.json (model, version, checksums, counts) and, if records were left out,
     OUT.skipped.tsv. With --on-error skip, that also goes for a sequence that the model cannot read,
     such as one that is too long for its language model.
+
+    With --coverage 0.9 each row has a set of classes that holds the true one of nine in ten sequences
+    like those of training (see docs/trust.md). Sequences unlike them carry the flag far_from_training.
     """
     from sortilin import predictor
 
@@ -82,7 +94,9 @@ def predict(  # noqa: PLR0913 - an argument an option
 
         format_name = format_for(output, format_name)
     loaded = predictor.load(model, threads=threads, vectors=vectors, table=table)
-    run = _Run(loaded, source, on_error, quiet=quiet)
+    options = {"per_class": per_class, "kind": score, "never_empty": never_empty}
+    adding = Adding(loaded, coverage, nearest, options)
+    run = _Run(loaded, source, on_error, adding, quiet=quiet)
     if output is not None and output != STANDARD_OUTPUT:
         run.to_file(Path(output), str(format_name))
     else:
@@ -92,14 +106,15 @@ def predict(  # noqa: PLR0913 - an argument an option
 class _Run:
     """One run over one source: reading, predicting, counting, and where the rows go."""
 
-    def __init__(self, model: Predictor, source: str, on_error: str, *, quiet: bool) -> None:
+    def __init__(self, model: Predictor, source: str, on_error: str, adding: Adding, *, quiet: bool) -> None:
         from sortilin.sequences import ReadReport
 
         self.model, self.source, self.on_error, self.quiet = model, source, on_error, quiet
         self.report: ReadReport = ReadReport()
         self.left_out = LeftOut(self.report, source)
         self.counts: Counter[str] = Counter()
-        self.n_shortened = 0
+        self.adding = adding
+        self.n_shortened = self.n_far = 0
         self.title = f"{model.task}: {source}"
         self._has_log = True
 
@@ -121,7 +136,7 @@ class _Run:
 
             from sortilin.report._terminal import TerminalTable
 
-            table = TerminalTable(self.model.classes, self.title, Console())
+            table = TerminalTable(self.model.classes, self.title, Console(), self.adding.columns)
             for batch in self._batches(shows_count=False):
                 table.write(batch)
             table.finish(self._summary())
@@ -139,7 +154,10 @@ class _Run:
         # The first batch before the writer, so that a faulty source leaves no header in a pipe.
         batches = self._batches(shows_count=True)
         first = next(batches)
-        writer = registry.get("format", format_name)(stream, classes=self.model.classes, title=self.title)
+        more = {"extra": self.adding.columns} if self.adding.columns else {}
+        writer = registry.get("format", format_name)(
+            stream, classes=self.model.classes, title=self.title, **more
+        )
         for batch in chain([first], batches):
             writer.write(batch)
         summary = self._summary()
@@ -149,14 +167,17 @@ class _Run:
     def _batches(self, *, shows_count: bool) -> Iterator[list[Prediction]]:
         from sortilin.predictor import SHORTENED
         from sortilin.sequences import read_sequences
+        from sortilin.trust import FAR
 
         read = read_sequences(self.source, on_error=self.on_error, report=self.report)  # type: ignore[arg-type]
         on_failure = self.left_out.add if self.on_error == "skip" else None
         with _console.counter("predicting", quiet=self.quiet or not shows_count) as advance:
-            for batch in self.model.predict_batches(self.left_out.read(read), on_failure=on_failure):
+            records = self.adding.read(self.left_out.read(read))
+            for batch in map(self.adding, self.model.predict_batches(records, on_failure=on_failure)):
                 self.left_out.done(prediction.id for prediction in batch)
                 self.counts.update(prediction.label for prediction in batch)
                 self.n_shortened += sum(SHORTENED in flag for p in batch for flag in p.flags)
+                self.n_far += sum(FAR in p.flags for p in batch)
                 advance(len(batch))
                 yield batch
         self.left_out.end()
@@ -164,7 +185,7 @@ class _Run:
     def _summary(self) -> RunSummary:
         from sortilin.summary import summarize
 
-        return summarize(
+        summary = summarize(
             self.model,
             self.source,
             self.report,
@@ -172,12 +193,18 @@ class _Run:
             on_error=self.on_error,
             n_shortened=self.n_shortened,
         )
+        n_far = self.n_far if "far" in self.model.model.description else None
+        details = {**summary.details, "n_far": n_far, **self.adding.described()}
+        return replace(summary, details=details)
 
     def _tell(self, where: str) -> None:
         if self.quiet:
             self._warn()
             return
-        counts = ", ".join(f"{name} {self.counts[name]:,}" for name in self.model.classes)
+        from sortilin.results import count_classes
+
+        of_class = count_classes(self.counts, self.model.classes)
+        counts = ", ".join(f"{name} {n:,}" for name, n in of_class.items())
         _console.note(f"{where}{sum(self.counts.values()):,} predicted ({counts})")
         self._warn()
 
@@ -186,6 +213,10 @@ class _Run:
         from sortilin.report import escape
 
         if not self.quiet:
+            if self.n_far:
+                _console.warn(words_of_far(self.n_far, sum(self.counts.values())))
+            if n := self.adding.n_left_out:
+                _console.warn(f"left out of the references of --nearest, since they cannot be read: {n:,}")
             if self.n_shortened:
                 _console.warn(self.model.words_of_shortening(self.n_shortened))
             for warning in self.report.warnings:

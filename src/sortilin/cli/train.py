@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sortilin.cli import _console
+from sortilin.cli import _console, _splitting
 from sortilin.cli._vectors import vectors_options
 
 if TYPE_CHECKING:
@@ -59,6 +59,17 @@ Examples:
     default=None,
     help="Say first on the card what test sets share with the training set.  [default: audit]",
 )
+@click.option(
+    "--multi-label/--one-label",
+    default=None,
+    help="A sequence may have several classes, written Nucleus|Cytosol.  [default: one-label]",
+)
+@_splitting.split_options
+@click.option(
+    "--calibration",
+    help="How scores become probabilities: logistic, temperature, platt, isotonic, beta, dirichlet or none.  "
+    "[default: logistic]",
+)
 @click.option("--seed", type=int, help="Seed of all splits and fits.  [default: 42]")
 @click.option("--overwrite", is_flag=True, help="Replace the model folder if it exists.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress; the card only.")
@@ -95,6 +106,8 @@ def _resolved(config: Path | None, options: dict[str, Any]) -> ExperimentConfig:
             given[name] = {"name": given[name]}
     if "model" in given and ("classifier" in given or config is not None):
         raise ConfigError("--model names features and classifier; leave out --classifier and CONFIG with it")
+    if split := _splitting.take(given):
+        given["split"] = split
     _take_vectors(given, is_whole=config is None and "model" not in given)
     if config is not None:
         return read_config(config, **given)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sortilin.cli import _console
+from sortilin.cli import _console, _splitting
 
 if TYPE_CHECKING:
     from sortilin.tuning import Tuned, Tuning
+    from sortilin.tuning.study import Finished
 
 
 @click.command(
@@ -40,6 +41,7 @@ Examples:
     help="Journal file, or database (sqlite:///FILE, postgresql://...), that several workers share.  "
     "[default: journal.log in the folder]",
 )
+@_splitting.split_options
 @click.option("--seed", type=int, help="Seed of all splits, fits and draws.  [default: 42]")
 @click.option("--quiet", "-q", is_flag=True, help="No progress; the result only.")
 def tune(config: Path | None, *, output: Path, storage: str | None, quiet: bool, **options: Any) -> None:
@@ -67,12 +69,15 @@ def _resolved(config: Path | None, options: dict[str, Any]) -> Tuning:
     from sortilin.errors import ConfigError
     from sortilin.experiment import presets
     from sortilin.experiment.config import DEFAULT_SEED
+    from sortilin.experiment.split_config import over
     from sortilin.tuning import read, resolved
 
     given = {key: value for key, value in options.items() if value not in (None, ())}
     values: dict[str, Any] = {"seed": DEFAULT_SEED, **(read(config) if config is not None else {})}
     if config is None and not {"task", "model"} <= given.keys():
         raise ConfigError("what to tune: give a configuration file, or --task and --model")
+    if split := _splitting.take(given):
+        values["split"] = over(split, values.get("split"))
     searched = {key: given.pop(key) for key in ("trials", "metric") if key in given}
     model = given.pop("model", None)
     values |= given
@@ -90,7 +95,23 @@ def _report(tuning: Tuning, tuned: Tuned) -> str:
     """The best trial and its options."""
     best = tuned.best
     lines = [
-        f"best of {len(tuned.trials)} trials: {tuning.tune.metric} {best.value:.4f} (trial {best.number})"
+        (
+            f"best of {len(tuned.trials)} trials: {tuning.tune.metric} {_value(tuning, best)} "
+            f"(trial {best.number})"
+        )
     ]
     lines += [f"  {path}: {value}" for path, value in best.options.items()]
+    if tuned.split is not None:
+        lines += ["", *tuned.split.lines()]
     return "\n".join(lines)
+
+
+def _value(tuning: Tuning, best: Finished) -> str:
+    """The value with its spread over folds, or its interval on one split, and the sequences behind it."""
+    value = f"{best.value:.3f}"
+    n = "" if best.n is None else f", n = {best.n}"
+    if best.interval is not None:
+        low, high = best.interval
+        return f"{value} ({low:.3f} to {high:.3f}){n}"
+    spread = "" if best.spread is None else f" ± {best.spread:.3f} over {tuning.tune.folds} folds"
+    return f"{value}{spread}{n}"

@@ -132,6 +132,14 @@ class Embedder:
         """D, numbers a vector."""
         return self.checkpoint.width
 
+    def load(self) -> LoadedModel:
+        """The language model in torch, loaded anew: for gradients, which no engine gives.
+
+        Raises:
+            BackboneError: It is not on this machine and cannot be fetched.
+        """
+        return self._load()
+
     def flag(self, sequence: str) -> str:
         """What the length policy does to a sequence ("shortened_to:2000", "windows:3"); "" for nothing."""
         return self._policy.flag(len(sequence))

@@ -47,6 +47,14 @@ class ResidueVectors:
         self.checkpoint: Checkpoint = embedder.checkpoint
         self._embedder, self._lock = embedder, threading.Lock()
 
+    def load(self) -> LoadedModel:
+        """The language model in torch, loaded anew.
+
+        Raises:
+            BackboneError: It is not there and cannot be fetched.
+        """
+        return self._embedder.load()
+
     def __call__(self, sequences: Sequence[str], on_progress: OnProgress | None = None) -> list[FloatArray]:
         """(L, D) of each sequence, in order.
 

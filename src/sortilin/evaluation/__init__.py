@@ -1,1 +1,1 @@
-"""How good predictions are: metrics and calibration."""
+"""How good predictions are, how sure that is, and whether their probabilities can be trusted."""

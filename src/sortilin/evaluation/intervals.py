@@ -27,14 +27,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from sortilin.errors import ConfigError, InputError, UnknownNameError
-from sortilin.evaluation.weighted import BINNED, KNOWN, Scored, of_classes
+from sortilin.evaluation.weighted import BINNED, KNOWN, Scored
 from sortilin.interfaces import DoubleArray, IntArray
 from sortilin.seeding import generator
 
 METRICS = ("macro_f1", "accuracy", "roc_auc", "precision", "recall")
 """The metrics that get an interval unless others are asked for."""
 
-PER_CLASS = ("precision", "recall", "f1")
+PER_CLASS = ("precision", "recall", "f1", "roc_auc")
 """The metrics of a class that get an interval."""
 
 LEVEL = 0.95
@@ -98,11 +98,11 @@ def bootstrap(
         ConfigError: `n_resamples` or `level` is not allowed, or a metric is one of two classes and there
             are more.
     """
-    _check(y, metrics, n_resamples, level)
-    rows = _row_order(y, probabilities)
+    check(y, metrics, n_resamples, level)
+    rows = row_order(y, probabilities)
     scored = Scored(y[rows], probabilities[rows], len(classes))
     drawn: dict[str, list[DoubleArray]] = {name: [] for name in metrics}
-    for weights in _resamples(y[rows], n_resamples, seed):
+    for weights in resamples(y[rows], n_resamples, seed):
         for name, values in drawn.items():
             values.append(scored.metric(name, weights))
     found = {name: np.concatenate(values) for name, values in drawn.items()}
@@ -121,7 +121,7 @@ def bootstrap_per_class(
     n_resamples: int = N_RESAMPLES,
     level: float = LEVEL,
 ) -> dict[str, dict[str, tuple[float, float]]]:
-    """Bootstrap intervals of each class's precision, recall and F1, on the resamples of `bootstrap`.
+    """Bootstrap intervals of each class's precision, recall, F1 and ROC-AUC, on the resamples of `bootstrap`.
 
     Args:
         y: (N,) class indices.
@@ -133,21 +133,36 @@ def bootstrap_per_class(
 
     Returns:
         Class → metric → (low, high), both NaN where the metric is undefined in a resample: the class is
-        neither among the labels nor predicted.
+        neither among the labels nor predicted, or, for ROC-AUC, alone among the labels or not there.
 
     Raises:
         InputError: There are no sequences.
         ConfigError: `n_resamples` or `level` is not allowed.
     """
-    _check(y, (), n_resamples, level)
-    rows = _row_order(y, probabilities)
+    check(y, (), n_resamples, level)
+    rows = row_order(y, probabilities)
     scored = Scored(y[rows], probabilities[rows], len(classes))
-    blocks = [of_classes(scored.confusion(weights)) for weights in _resamples(y[rows], n_resamples, seed)]
+    blocks = [scored.of_classes(weights) for weights in resamples(y[rows], n_resamples, seed)]
     drawn = {name: np.concatenate([block[name] for block in blocks]) for name in PER_CLASS}  # each (B, C)
     return {
         name: {metric: _interval(values[:, c], level) for metric, values in drawn.items()}
         for c, name in enumerate(classes)
     }
+
+
+def of_mean(
+    values: DoubleArray, y: IntArray, *, seed: int, n_resamples: int = N_RESAMPLES, level: float = LEVEL
+) -> tuple[float, float]:
+    """Bootstrap interval of the mean of (N,) values of sequences of (N,) classes, within each class.
+
+    Raises:
+        InputError: There are no sequences.
+        ConfigError: `n_resamples` or `level` is not allowed.
+    """
+    check(y, (), n_resamples, level)
+    rows = row_order(y, values[:, None])
+    blocks = [weights @ values[rows] / len(y) for weights in resamples(y[rows], n_resamples, seed)]
+    return _interval(np.concatenate(blocks), level)
 
 
 def paired(
@@ -180,13 +195,13 @@ def paired(
         ConfigError: `n_resamples` or `level` is not allowed, or the metric is one of two classes and there
             are more.
     """
-    _check(y, [metric], n_resamples, level)
-    rows = _row_order(y, np.column_stack((first, second)))
+    check(y, [metric], n_resamples, level)
+    rows = row_order(y, np.column_stack((first, second)))
     y, first, second = y[rows], first[rows], second[rows]
     one, other = (Scored(y, table, len(classes)) for table in (first, second))
     resampled = [
         one.metric(metric, weights) - other.metric(metric, weights)
-        for weights in _resamples(y, n_resamples, seed)
+        for weights in resamples(y, n_resamples, seed)
     ]
     # Row n of `both` is the first model's prediction of sequence n, row N + n the second's. A model that
     # says now what the one said, now what the other, is then one more weighting of the 2N rows.
@@ -215,7 +230,14 @@ def _interval(values: DoubleArray, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _check(y: IntArray, names: Sequence[str], n_resamples: int, level: float) -> None:
+def check(y: IntArray, names: Sequence[str], n_resamples: int, level: float) -> None:
+    """Refuse what cannot be resampled.
+
+    Raises:
+        InputError: There are no sequences.
+        UnknownNameError: There is no metric of that name.
+        ConfigError: `n_resamples` or `level` is not allowed.
+    """
     if not len(y):
         raise InputError("an interval needs at least one sequence; found none")
     for name in names:
@@ -227,7 +249,7 @@ def _check(y: IntArray, names: Sequence[str], n_resamples: int, level: float) ->
         raise ConfigError(f"level is {level}; allowed: above 0 and below 1")
 
 
-def _row_order(y: IntArray, table: DoubleArray) -> IntArray:
+def row_order(y: IntArray, table: DoubleArray) -> IntArray:
     """The order in which sequences are drawn from: by class, then by what was said of them.
 
     Sequences that tie are alike in all that counts, so the same set gives the same resamples in any order.
@@ -242,7 +264,7 @@ def _blocks(n_weights: int, n_resamples: int) -> Iterator[int]:
         yield min(at_once, n_resamples - start)
 
 
-def _resamples(y: IntArray, n_resamples: int, seed: int) -> Iterator[DoubleArray]:
+def resamples(y: IntArray, n_resamples: int, seed: int) -> Iterator[DoubleArray]:
     """Blocks of (B, N) counts: how often each resample holds each sequence; `y` is in ascending order."""
     rng, n = generator(seed, "bootstrap"), len(y)
     class_size = np.bincount(y)

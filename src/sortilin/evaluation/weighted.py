@@ -48,6 +48,11 @@ class Scored:
         # A matrix product rounds nothing here: its terms and sums are whole numbers.
         return np.asarray((weights @ self._is_in_cell).reshape(-1, self._n_classes, self._n_classes))
 
+    def of_classes(self, weights: DoubleArray) -> dict[str, DoubleArray]:
+        """(B, N) weights, whole numbers → each metric of the classes, (B, C); NaN where it is undefined."""
+        areas = [_area(weights, self._y == c, self._probabilities[:, c]) for c in range(self._n_classes)]
+        return {**of_classes(self.confusion(weights)), "roc_auc": np.array(areas).T}
+
     def _calibration_error(self, weights: DoubleArray) -> DoubleArray:
         confidence = self._probabilities.max(axis=1)
         is_right = self._probabilities.argmax(axis=1) == self._y

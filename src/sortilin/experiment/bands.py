@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sortilin.evaluation import intervals, metrics
+from sortilin.evaluation import bounded, intervals, metrics
 from sortilin.experiment.validate import CrossValidation
 from sortilin.interfaces import DoubleArray, IntArray
 from sortilin.sequences.relatives import Relatives
@@ -56,7 +56,7 @@ class Band:
         metrics: `macro_f1`, `mcc`, `accuracy`, `ece`, for two classes `sensitivity` and `specificity`, and
             `confidence`, the mean probability of the predicted class; None where there are fewer than
             `FEWEST` sequences.
-        intervals: Bootstrap intervals of the first four; None likewise.
+        intervals: Interval of each of them; None likewise.
     """
 
     name: str
@@ -102,8 +102,10 @@ class Scored:
             return Band(name, low, high, len(y), of_classes, None, None)
         whole = metrics.evaluate(y, table, self.classes).metrics
         values = {metric: whole[metric] for metric in (*METRICS, *OF_TWO) if metric in whole}
-        values["confidence"] = float(table.max(axis=1).mean())
-        around = intervals.bootstrap(y, table, self.classes, seed=self.seed, metrics=METRICS)
+        around = bounded.of_set(y, table, self.classes, metrics=tuple(values), seed=self.seed)
+        confidence = table.max(axis=1)
+        values["confidence"] = float(confidence.mean())
+        around["confidence"] = intervals.of_mean(confidence, y, seed=self.seed)
         return Band(name, low, high, len(y), of_classes, values, around)
 
 

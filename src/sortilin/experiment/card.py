@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from sortilin import registry
 from sortilin.evaluation import intervals
+from sortilin.evaluation.bounded import HOW
 from sortilin.evaluation.metrics import ECE_BINS
-from sortilin.experiment import card_audit, card_bands, card_features, card_questions
-from sortilin.experiment.markdown import TITLES, between, table
-from sortilin.experiment.record import ASIDE
+from sortilin.experiment import (
+    card_against,
+    card_audit,
+    card_bands,
+    card_features,
+    card_members,
+    card_questions,
+    card_splits,
+    card_trust,
+    silence,
+)
+from sortilin.experiment.markdown import TITLES, cell, table
+from sortilin.experiment.trust import ASIDE
 from sortilin.results import Evaluation
 from sortilin.sequences.record import counted
 
@@ -65,15 +76,17 @@ def render(
         "## Training data",
         _data(outcome),
         *card_features.section(described),
+        *card_splits.section(outcome),
         "## Measured",
         _measured(outcome, found, described),
         *card_questions.section(outcome, BINARY_HEADLINE),
         "## Far from the training data",
         card_bands.far(found.by_identity, _tool(outcome), outcome.data.classes),
         "## Short and long sequences",
-        card_bands.lengths(found.by_length, outcome.data.classes),
+        card_bands.lengths(found.by_length, outcome.data.classes, of=card_splits.named(outcome.config)),
         "## Calibration",
         _calibration(outcome, found, picture),
+        *card_trust.sections(found.trust, picture and silence.PICTURE),
         "## How it was made",
         _made(outcome, described),
     ]
@@ -107,7 +120,9 @@ def _limits(outcome: Outcome, limits: Sequence[str], described: Mapping[str, Any
             f"Reads {policy['max_residues']:,} residues at most: of a longer sequence the first "
             f"{policy['max_residues'] - policy['keep_last']:,} and the last {policy['keep_last']:,}."
         )
-    if outcome.grouped is None:
+    if (split := card_splits.limit(outcome.config)) is not None:
+        lines.append(split)
+    elif outcome.grouped is None:
         lines.append("The folds below are stratified by class, not by homology: expect less on new families.")
     else:
         lines.append(
@@ -169,17 +184,21 @@ def _measured(outcome: Outcome, found: HeldOut, described: Mapping[str, Any]) ->
     ]
     if outcome.grouped is not None:
         parts += _grouped(outcome.grouped, rows[0].cross_validation, names)
+    parts += card_against.section(found.against, outcome.config.folds)
     parts += _hold_out(outcome, names)
     parts += [
-        f"All held-out folds together, with {_level()} intervals (bootstrap within each class):",
+        f"All held-out folds together (n = {pooled.n}), with {_level()} intervals ({HOW}):",
         _interval_table(pooled, found, names),
-        "Per class, all held-out folds together:",
+        f"Per class, all held-out folds together, with {_level()} intervals:",
         per_class_table(pooled, found.per_class),
         "Confusion of the held-out folds (row = true, column = predicted):",
         confusion_table(pooled),
     ]
     if outcome.tests:
-        parts += ["Test sets, scored once with the final model:", test_table(outcome, names)]
+        parts += [
+            f"Test sets, scored once with the final model, with {_level()} intervals ({HOW}):",
+            test_table(outcome, names),
+        ]
     return "\n\n".join(parts)
 
 
@@ -187,7 +206,7 @@ def _how(outcome: Outcome, described: Mapping[str, Any]) -> str:
     config = outcome.config
     is_aside = described["calibration"]["fitted_on"] == ASIDE
     return (
-        f"{config.folds}-fold stratified cross-validation (seed {config.seed}), mean ± standard deviation "
+        f"{card_splits.folds(config)} (seed {config.seed}), mean ± standard deviation "
         f"over folds, n = {len(outcome.data)}; any search runs inside the training folds, and each fold is "
         f"calibrated on {'rows that its network set aside' if is_aside else 'the others'}:"
     )
@@ -196,7 +215,8 @@ def _how(outcome: Outcome, described: Mapping[str, Any]) -> str:
 def _grouped(grouped: Grouped, stratified: CrossValidation, names: Sequence[str]) -> list[str]:
     groups = grouped.groups
     how = (
-        "The model on as many folds grouped by homology, which is what to expect on new families. "
+        "The model on as many folds grouped by homology, which is what to expect on new families "
+        f"(n = {len(grouped.cross_validation.fold)}, mean ± standard deviation over folds). "
         f"{groups.tool} left {groups.n:,} groups, the largest of {groups.largest:,} sequences; no group "
         "stands in two folds:"
     )
@@ -218,9 +238,9 @@ def _hold_out(outcome: Outcome, names: Sequence[str]) -> list[str]:
         return []
     evaluation = held[0].holdout
     assert evaluation is not None
-    share, seed = outcome.config.holdout, outcome.config.seed
+    seed, what = outcome.config.seed, card_splits.hold_out(outcome.config)
     return [
-        f"One stratified hold-out of {share:.0%} (seed {seed}, n = {evaluation.n}):",
+        f"One {what} (seed {seed}, n = {evaluation.n}; {_level()} intervals):",
         table(["model", *_titles(names)], [[r.model, *_cells(r.holdout, names)] for r in held]),
     ]
 
@@ -231,22 +251,21 @@ def _calibration(outcome: Outcome, found: HeldOut, picture: str | None) -> str:
     rows = [
         [
             name,
-            f"{values.ece:.3f}",
-            between(values.ece_interval),
-            f"{values.brier:.3f}",
-            f"{values.log_loss:.3f}",
+            cell(values.ece, values.ece_interval),
+            cell(values.brier, values.brier_interval),
+            cell(values.log_loss, values.log_loss_interval),
         ]
         for name, values in compared
         if values is not None
     ]
     how = (
-        "Probabilities of all held-out folds, before calibration (the softmax of the scores, or of one score "
-        f"the sigmoid) and after. ECE is over {ECE_BINS} bins of the predicted class's probability. Less is "
-        "better in all three:"
+        f"Probabilities of all held-out folds (n = {len(outcome.data)}), before calibration (the softmax of "
+        f"the scores, or of one score the sigmoid) and after, with {_level()} bootstrap intervals. ECE is "
+        f"over {ECE_BINS} bins of the predicted class's probability. Less is better in all three:"
     )
     parts = [
         how,
-        table(["calibration", "ECE", f"{_level()} interval", "Brier score", "log loss"], rows),
+        table(["calibration", "ECE", "Brier score", "log loss"], rows),
     ]
     if found.before is None:
         name = outcome.config.classifier.name
@@ -263,10 +282,8 @@ def _level() -> str:
 
 
 def _interval_table(evaluation: Evaluation, found: HeldOut, names: Sequence[str]) -> str:
-    rows = [
-        [TITLES[name], f"{evaluation.metrics[name]:.3f}", between(found.intervals[name])] for name in names
-    ]
-    return table(["metric", "value", f"{_level()} interval"], rows)
+    rows = [[TITLES[name], cell(evaluation.metrics[name], found.intervals[name])] for name in names]
+    return table(["metric", f"value ({_level()} interval)"], rows)
 
 
 def _titles(names: Sequence[str]) -> list[str]:
@@ -282,21 +299,25 @@ def _fold_cells(folds: CrossValidation, names: Sequence[str]) -> list[str]:
 
 
 def _cells(evaluation: Evaluation | None, names: Sequence[str]) -> list[str]:
-    return [f"{evaluation.metrics[name]:.3f}" if evaluation else "" for name in names]
+    if evaluation is None:
+        return [""] * len(names)
+    return [cell(evaluation.metrics[name], evaluation.intervals.get(name)) for name in names]
 
 
 def per_class_table(
     evaluation: Evaluation, intervals_of: Mapping[str, Mapping[str, Interval]] | None = None
 ) -> str:
-    """Precision, recall, F1, ROC-AUC and count of each class; behind a value its interval, if it has one."""
+    """Precision, recall, F1, ROC-AUC and count of each class; behind a value its interval, if it has one.
+
+    Args:
+        evaluation: The figures.
+        intervals_of: Class → metric → interval; those of the evaluation where they are not given.
+    """
     names = ("precision", "recall", "f1", "roc_auc")
-    rows = []
+    rows, of_classes = [], intervals_of or evaluation.class_intervals
     for name, values in evaluation.per_class.items():
-        known = (intervals_of or {}).get(name, {})
-        cells = [
-            f"{values[metric]:.3f}" + (f" ({between(known[metric])})" if metric in known else "")
-            for metric in names
-        ]
+        known = of_classes.get(name, {})
+        cells = [cell(values[metric], known.get(metric)) for metric in names]
         rows.append([name, *cells, f"{values['support']:.0f}"])
     return table(["class", *_titles(names), "n"], rows)
 
@@ -311,7 +332,7 @@ def confusion_table(evaluation: Evaluation) -> str:
 
 
 def test_table(outcome: Outcome, names: Sequence[str]) -> str:
-    """Each test set whole, and without the sequences that the model was trained on."""
+    """Each test set whole, and without the sequences that the model was trained on; with intervals."""
     rows = [
         [
             test.name,
@@ -327,12 +348,26 @@ def test_table(outcome: Outcome, names: Sequence[str]) -> str:
 def _made(outcome: Outcome, described: Mapping[str, Any]) -> str:
     chosen = _options(outcome.chosen)
     parts = [
-        f"`sortilin train config.yaml` with the `config.yaml` beside this card, in {outcome.seconds:.0f} s.",
+        _took(outcome),
+        card_members.sentence(described),
         f"Chosen inside the training data: {chosen}." if chosen else "",
-        f"Probabilities are calibrated by logistic regression on {described['calibration']['fitted_on']}.",
+        (
+            f"Probabilities are calibrated ({described['calibration']['method']}) on "
+            f"{described['calibration']['fitted_on']}."
+        ),
         "All figures stand in `metrics.json`.",
     ]
     return " ".join(part for part in parts if part)
+
+
+def _took(outcome: Outcome) -> str:
+    """The command and its time, which is not that of the whole where an earlier start had measured folds."""
+    measured = [row.cross_validation for row in outcome.rows]
+    measured += [] if outcome.grouped is None else [outcome.grouped.cross_validation]
+    n_kept = sum(folds.n_kept for folds in measured)
+    behind = f", behind {counted(n_kept, 'fold')} that an earlier start had measured" if n_kept else ""
+    took = f"in {outcome.seconds:.0f} s{behind}"
+    return f"`sortilin train config.yaml` with the `config.yaml` beside this card, {took}."
 
 
 def _options(options: Mapping[str, Any]) -> str:

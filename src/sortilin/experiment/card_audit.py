@@ -46,7 +46,10 @@ def _baselines(outcome: Outcome, metric: str) -> list[str]:
         for row in (outcome.rows[0], *shortcuts)
     )
     return [
-        f"{TITLES[metric]} of shortcuts in cross-validation: {', '.join(others)}; the model itself: {model}."
+        (
+            f"{TITLES[metric]} of shortcuts in cross-validation (n = {len(outcome.data)}, mean ± standard "
+            f"deviation over {outcome.config.folds} folds): {', '.join(others)}; the model itself: {model}."
+        )
     ]
 
 

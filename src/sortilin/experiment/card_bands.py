@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sortilin.evaluation import intervals
+from sortilin.evaluation.bounded import HOW
 from sortilin.experiment.bands import FEWEST, Band
-from sortilin.experiment.markdown import TITLES, between, table
+from sortilin.experiment.markdown import TITLES, cell, table
 from sortilin.sequences import clusters, homology, peptides
 
 NOT_SEARCHED = (
@@ -15,8 +16,6 @@ NOT_SEARCHED = (
 )
 
 FOLDS = {"stratified": "stratified", "grouped": "grouped by homology"}
-
-_WITH_INTERVALS = {"macro_f1", "mcc", "accuracy"}
 
 
 def far(by_identity: Mapping[str, Sequence[Band]], tool: str | None, classes: Sequence[str]) -> str:
@@ -49,16 +48,17 @@ def far(by_identity: Mapping[str, Sequence[Band]], tool: str | None, classes: Se
     )
 
 
-def lengths(by_length: Sequence[Band], classes: Sequence[str]) -> str:
-    """By length, on the stratified folds.
+def lengths(by_length: Sequence[Band], classes: Sequence[str], *, of: str = "the stratified folds") -> str:
+    """By length, on the folds of the first cross-validation.
 
     Args:
         by_length: The bands.
         classes: C class names.
+        of: What those folds are called.
     """
     return "\n\n".join(
         [
-            f"Held-out sequences of the stratified folds by their number of residues. {_caution()}",
+            f"Held-out sequences of {of} by their number of residues. {_caution()}",
             table(["residues", *_header(classes)], [_cells(band, classes) for band in by_length]),
             _too_sure([(band.name, band) for band in by_length]),
         ]
@@ -67,9 +67,9 @@ def lengths(by_length: Sequence[Band], classes: Sequence[str]) -> str:
 
 def _caution() -> str:
     return (
-        f"In brackets {intervals.LEVEL:.0%} intervals. Bands of fewer than {FEWEST} have no figures; chance "
-        "makes the ECE of few sequences larger; each band has its own mix of classes, which `metrics.json` "
-        "counts:"
+        f"In brackets {intervals.LEVEL:.0%} intervals ({HOW}). Bands of fewer than {FEWEST} have no figures; "
+        "chance makes the ECE of few sequences larger; each band has its own mix of classes, which "
+        "`metrics.json` counts:"
     )
 
 
@@ -93,8 +93,7 @@ def _cells(band: Band, classes: Sequence[str]) -> list[str]:
 def _cell(band: Band, metric: str) -> str:
     if band.metrics is None or band.intervals is None:
         return ""
-    value = f"{band.metrics[metric]:.3f}"
-    return f"{value} ({between(band.intervals[metric])})" if metric in _WITH_INTERVALS else value
+    return cell(band.metrics[metric], band.intervals.get(metric))
 
 
 def _too_sure(named: Sequence[tuple[str, Band]]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sortilin.evaluation import intervals
 from sortilin.experiment import questions
-from sortilin.experiment.markdown import TITLES, between, table
+from sortilin.experiment.markdown import TITLES, cell, table
 from sortilin.interfaces import Question
 from sortilin.results import Answering
 
@@ -55,23 +55,34 @@ def _one(question: Question, how: Answering, answers: Sequence[Answer], names: S
         ]
         best = folds[0]
         sure = ", ".join(
-            f"{TITLES[metric]} {best.pooled.metrics[metric]:.3f} ({between(interval)})"
+            f"{TITLES[metric]} {cell(best.pooled.metrics[metric], interval)}"
             for metric, interval in best.intervals.items()
         )
         parts += [
             table(["model", "folds", "n", *_titles(names)], cells),
-            f"All held-out stratified folds together, with {intervals.LEVEL:.0%} intervals: {sure}.",
+            (
+                f"All held-out stratified folds together (n = {best.pooled.n}), with {intervals.LEVEL:.0%} "
+                f"intervals: {sure}."
+            ),
         ]
     tests = [answer for answer in answers if not answer.folds]
     if tests:
-        parts += ["Test sets, scored once with the final model:", test_table(tests, names)]
+        parts += [
+            f"Test sets, scored once with the final model, with {intervals.LEVEL:.0%} intervals:",
+            test_table(tests, names),
+        ]
     return parts
 
 
 def test_table(answers: Sequence[Answer], names: Sequence[str]) -> str:
     """One row a test set and part."""
     rows = [
-        [a.name, a.part, str(a.pooled.n), *(f"{a.pooled.metrics[metric]:.3f}" for metric in names)]
+        [
+            a.name,
+            a.part,
+            str(a.pooled.n),
+            *(cell(a.pooled.metrics[metric], a.pooled.intervals.get(metric)) for metric in names),
+        ]
         for a in answers
     ]
     return table(["test set", "part", "n", *_titles(names)], rows)

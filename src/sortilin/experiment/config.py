@@ -14,12 +14,15 @@ from pydantic import (
     Field,
     NonNegativeInt,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
 from sortilin import registry
 from sortilin.component import Component, explain
 from sortilin.errors import ConfigError, MissingDependencyError
+from sortilin.evaluation import calibration
+from sortilin.experiment.split_config import SplitConfig, SplitOption, over
 from sortilin.interfaces import FEATURES, SEQUENCES
 from sortilin.sequences import LABEL_HABITS
 
@@ -60,6 +63,28 @@ class Copies(BaseModel):
     identity: float = Field(default=0.9, gt=0, le=1)
 
 
+class CalibrationConfig(BaseModel):
+    """How scores become probabilities.
+
+    Attributes:
+        method: One of `evaluation.calibration.METHODS`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    method: str = calibration.METHOD
+
+    @field_validator("method")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in calibration.METHODS:
+            raise ValueError(f"choose from: {', '.join(calibration.METHODS)}")
+        return value
+
+
+def _as_method(value: Any) -> Any:
+    return {"method": value} if isinstance(value, str) else value
+
+
 class ExperimentConfig(BaseModel):
     """One experiment: data, features, classifier, and how it is measured.
 
@@ -74,12 +99,16 @@ class ExperimentConfig(BaseModel):
         features: Descriptor set; None for a classifier that reads the sequence itself.
         classifier: Classifier and its options.
         seed: Seed of every split and every fit.
-        holdout: Share of one stratified hold-out, beside the cross-validation; 0 for none.
-        folds: Stratified folds of the cross-validation, of calibration within it, and of calibration.
+        holdout: Share of one hold-out, beside the cross-validation; 0 for none.
+        folds: Folds of the cross-validation, of calibration within it, and of calibration.
         baselines: Whether length alone and composition alone stand beside the model.
         homology: Whether the model is cross-validated a second time, on folds that split no group of
-            homologues.
+            homologues; where `split` is homology, the first is one.
         audit: Whether the card says first what test sets share with the training set.
+        multi_label: Whether a sequence may have several classes, written `Nucleus|Cytosol`.
+        calibration: How scores become probabilities; a method's name alone may stand for it.
+        split: How rows are split at every level, hold-out, folds, searches and calibration; a kind alone may
+            stand for it. Only "homology" has options.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -96,6 +125,9 @@ class ExperimentConfig(BaseModel):
     baselines: bool = True
     homology: bool = False
     audit: bool = True
+    multi_label: bool = False
+    calibration: Annotated[CalibrationConfig, BeforeValidator(_as_method)] = CalibrationConfig()
+    split: SplitOption = SplitConfig()
 
     @model_validator(mode="after")
     def _inputs_fit(self) -> ExperimentConfig:
@@ -154,8 +186,17 @@ def read_config(path: Path, **overrides: Any) -> ExperimentConfig:
 
 
 def overridden(path: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping in a YAML file, under what of `overrides` is not None."""
-    return {**read_yaml(path), **{key: value for key, value in overrides.items() if value is not None}}
+    """The mapping in a YAML file, under what of `overrides` is not None; of a split, option by option."""
+    return laid_over(read_yaml(path), overrides)
+
+
+def laid_over(there: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of a mapping that was read."""
+    found = {key: value for key, value in overrides.items() if value is not None}
+    for name in ("split", "split_by"):
+        if isinstance(given := found.get(name), Mapping):
+            found[name] = over(given, there.get(name))
+    return {**there, **found}
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -16,11 +16,12 @@ import numpy as np
 from sortilin import datasets, registry
 from sortilin.errors import ConfigError, LabelError
 from sortilin.interfaces import IntArray, OnProgress
+from sortilin.results import SEVERAL
 from sortilin.sequences import SequenceRecord, read_labelled
 from sortilin.sequences.organism import organism
 from sortilin.tasks._labels import classes_of, resolve
 
-TEST_SPLIT = "test"
+TEST_SPLIT, TRAIN_SPLIT = "test", "train"
 """Rows of a split whose name begins so are scored, never trained on."""
 
 
@@ -37,6 +38,8 @@ class LabelledSet:
         organisms: The organism that each sequence's header names, empty where it names none; no entry at
             all where that is not known of the source.
         stands_in: The datasets that each sequence stands in; no entry at all where it comes from files.
+        marks: The split that the source gives each sequence ("train", "val", "fold-1", ...), empty where it
+            gives none; no entry at all where it gives none to any.
     """
 
     name: str
@@ -46,6 +49,7 @@ class LabelledSet:
     citation: str = ""
     organisms: tuple[str, ...] = ()
     stands_in: tuple[frozenset[str], ...] = ()
+    marks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -79,6 +83,7 @@ class LabelledSet:
             self.citation,
             tuple(self.organisms[i] for i in rows) if self.organisms else (),
             tuple(self.stands_in[i] for i in rows) if self.stands_in else (),
+            tuple(self.marks[i] for i in rows) if self.marks else (),
         )
 
     def distinct(self) -> tuple[LabelledSet, int]:
@@ -168,8 +173,8 @@ def load(
         InputError: A file cannot be read.
     """
     task = registry.get("task", task_name)
-    sources = _given_or_default(task, sources)
-    records, citation = _records(sources, labels, on_progress)
+    sources, records, citation = rows_of(task, sources, labels, on_progress)
+    _check_one_class(records, classes or task.classes, is_model=classes is not None)
     classes = classes or task.classes or classes_of(row.record for row in records)
     return _labelled(", ".join(sources), records, classes, task.aliases, citation)
 
@@ -191,32 +196,62 @@ def load_parts(
             every row is a test row.
     """
     task = registry.get("task", task_name)
-    sources = _given_or_default(task, sources)
-    records, citation = _records(sources, labels, on_progress)
+    sources, records, citation = rows_of(task, sources, labels, on_progress)
+    _check_one_class(records, task.classes)
     classes = task.classes or classes_of(row.record for row in records)
     name = ", ".join(sources)
-    tests = [row for row in records if _is_test(row)]
-    rest = [row for row in records if not _is_test(row)]
-    if not rest:
-        raise LabelError(f"{name}: all {len(tests)} records are marked as test; none is left for training")
+    rest, tests = without_tests(records, name)
     training = _labelled(name, rest, classes, task.aliases, citation)
     if not tests:
         return training, None
+    if not training.marks:  # beside rows for testing, those without a mark are for training
+        training = replace(training, marks=(TRAIN_SPLIT,) * len(training))
     return training, _labelled(f"{name}, rows marked as test", tests, classes, task.aliases, citation)
 
 
-def _is_test(row: _Row) -> bool:
+def without_tests(rows: Sequence[Row], name: str) -> tuple[list[Row], list[Row]]:
+    """Rows for training, and those that are marked as test.
+
+    Raises:
+        LabelError: None is left for training.
+    """
+    tests = [row for row in rows if _is_test(row)]
+    rest = [row for row in rows if not _is_test(row)]
+    if not rest:
+        raise LabelError(f"{name}: all {len(tests)} records are marked as test; none is left for training")
+    return rest, tests
+
+
+def _check_one_class(rows: Sequence[Row], classes: Sequence[str], *, is_model: bool = False) -> None:
+    """Refuse labels that name several classes; `classes` are those known beforehand, if any."""
+    for row in rows:
+        label = row.record.label or ""
+        if SEVERAL not in label or label in classes:
+            continue
+        remedy = (
+            "the model gives one class to each sequence: train one of several with --multi-label"
+            if is_model
+            else "for several classes a sequence give `sortilin train --multi-label` (multi_label: true in a "
+            "configuration), or write one class"
+        )
+        raise LabelError(f"record '{row.record.id}' has the label '{label}', which names several; {remedy}")
+
+
+def _is_test(row: Row) -> bool:
     return (row.record.split or "").startswith(TEST_SPLIT)
 
 
 def _labelled(
-    name: str, records: Sequence[_Row], classes: tuple[str, ...], aliases: Any, citation: str
+    name: str, records: Sequence[Row], classes: tuple[str, ...], aliases: Any, citation: str
 ) -> LabelledSet:
     y = np.array([_class_index(classes, aliases, row.record) for row in records], dtype=np.int64)
     organisms = tuple(organism(row.record.description) for row in records)
     stands_in = tuple(frozenset({row.dataset}) for row in records if row.dataset)
     sequences = tuple(row.record.sequence for row in records)
-    return LabelledSet(name, sequences, y, classes, citation, organisms, stands_in)
+    marks = tuple(row.record.split or "" for row in records)
+    return LabelledSet(
+        name, sequences, y, classes, citation, organisms, stands_in, marks if any(marks) else ()
+    )
 
 
 def _given_or_default(task: Any, sources: Sequence[str]) -> tuple[str, ...]:
@@ -237,7 +272,7 @@ def is_dataset(source: str) -> bool:
     return not Path(source).exists() and source.partition(":")[0] in datasets.names()
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
     """A record, where it comes from as given, and the dataset that it stands in; None for a file."""
 
     record: SequenceRecord
@@ -245,17 +280,29 @@ class _Row(NamedTuple):
     dataset: str | None
 
 
-def _records(sources: Sequence[str], labels: str, on_progress: OnProgress | None) -> tuple[list[_Row], str]:
+def rows_of(
+    task: Any, sources: Sequence[str], labels: str, on_progress: OnProgress | None
+) -> tuple[tuple[str, ...], list[Row], str]:
+    """The sources, or a task's own datasets where none is given; their records; and what to cite.
+
+    Raises:
+        ConfigError, LabelError, DatasetError, InputError: As `load` raises them.
+    """
+    chosen = _given_or_default(task, sources)
+    return chosen, *_records(chosen, labels, on_progress)
+
+
+def _records(sources: Sequence[str], labels: str, on_progress: OnProgress | None) -> tuple[list[Row], str]:
     if not any(is_dataset(source) for source in sources):
         where = ", ".join(sources)
-        return [_Row(record, where, None) for record in read_labelled(list(sources), labels=labels)], ""
+        return [Row(record, where, None) for record in read_labelled(list(sources), labels=labels)], ""
     if not all(is_dataset(source) for source in sources):
         raise ConfigError(f"datasets or files, not both; found {', '.join(sources)}")
     rows, citations = [], []
     for source in sources:
         name, _, split = source.partition(":")
         records = datasets.load(name, split or None, on_progress=on_progress)
-        rows += [_Row(record, source, name) for record in records]
+        rows += [Row(record, source, name) for record in records]
         citations.append(datasets.get(name).citation)
     return rows, "; ".join(dict.fromkeys(citations))
 

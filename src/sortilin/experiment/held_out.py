@@ -1,6 +1,6 @@
 """How sure the figures of held-out predictions are, and whether their probabilities mean what they say.
 
-Both are of all held-out folds together. Intervals are those of `evaluation.intervals`.
+Both are of all held-out folds together. Intervals are those of `evaluation.bounded`.
 
 Axis letters: N sequences, C classes.
 """
@@ -9,15 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sortilin import registry
-from sortilin.evaluation import calibration, intervals, metrics
+from sortilin.evaluation import bounded, calibration, intervals, metrics
 from sortilin.experiment import bands
+from sortilin.experiment.against import Against, against
 from sortilin.experiment.bands import Band, Interval
 from sortilin.experiment.outcome import Outcome
 from sortilin.interfaces import DoubleArray, IntArray
+
+if TYPE_CHECKING:
+    from sortilin.experiment.trust import Trust
 
 METRICS = ("macro_f1", "accuracy", "roc_auc", "precision", "recall", "mcc")
 
@@ -33,6 +38,8 @@ class Reliability:
         log_loss: Logarithmic loss.
         bins: Of each filled bin of the predicted class's probability: sequences, their mean probability, and
             the share that is right.
+        brier_interval: Bootstrap interval of the Brier score; None where none was computed.
+        log_loss_interval: The same of the logarithmic loss.
     """
 
     ece: float
@@ -40,6 +47,8 @@ class Reliability:
     brier: float
     log_loss: float
     bins: tuple[tuple[int, float, float], ...]
+    brier_interval: Interval | None = None
+    log_loss_interval: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,8 @@ class HeldOut:
         by_length: Bands of length, the shortest first.
         by_identity: "stratified" and "grouped", the folds → bands of identity to the nearest sequence in
             training, the farthest first; empty where no homologues were searched.
+        against: The model against its shortcuts, on the same sequences and folds.
+        trust: Methods of calibration, prediction sets, silence and distance; None where not measured.
     """
 
     intervals: Mapping[str, Interval]
@@ -62,16 +73,18 @@ class HeldOut:
     after: Reliability
     by_length: tuple[Band, ...] = ()
     by_identity: Mapping[str, tuple[Band, ...]] = field(default_factory=dict)
+    against: Against = field(default_factory=Against)
+    trust: Trust | None = None
 
 
 def held_out(outcome: Outcome) -> HeldOut:
     """What is known of the held-out predictions of all the model's folds together."""
     folds, labelled = outcome.rows[0].cross_validation, outcome.data
     y, classes, seed = labelled.y, labelled.classes, outcome.config.seed
-    after = _reliability(folds.probabilities, y, classes, seed)
-    found = intervals.bootstrap(y, folds.probabilities, classes, seed=seed, metrics=METRICS)
+    after = reliability_of(folds.probabilities, y, classes, seed)
+    found = bounded.of_set(y, folds.probabilities, classes, seed=seed, metrics=METRICS)
     found["ece"] = after.ece_interval
-    per_class = intervals.bootstrap_per_class(y, folds.probabilities, classes, seed=seed)
+    per_class = bounded.of_classes(y, folds.probabilities, classes, seed=seed)
     if len(classes) == 2:
         negative, positive = (per_class[name]["recall"] for name in classes)
         found |= {"sensitivity": positive, "specificity": negative}
@@ -80,10 +93,11 @@ def held_out(outcome: Outcome) -> HeldOut:
     return HeldOut(
         intervals=found,
         per_class=per_class,
-        before=None if raw is None else _reliability(raw, y, classes, seed),
+        before=None if raw is None else reliability_of(raw, y, classes, seed),
         after=after,
         by_length=bands.by_length(folds, _lengths(outcome), y, classes, seed=seed),
         by_identity=_by_identity(outcome),
+        against=against(outcome, registry.get("task", outcome.config.task).metric),
     )
 
 
@@ -105,14 +119,17 @@ def _by_identity(outcome: Outcome) -> dict[str, tuple[Band, ...]]:
     }
 
 
-def _reliability(table: DoubleArray, y: IntArray, classes: Sequence[str], seed: int) -> Reliability:
+def reliability_of(table: DoubleArray, y: IntArray, classes: Sequence[str], seed: int) -> Reliability:
     """Of (N, C) probabilities and (N,) classes."""
+    around = intervals.bootstrap(y, table, classes, seed=seed, metrics=("ece", "brier", "log_loss"))
     return Reliability(
         ece=metrics.expected_calibration_error(y, table),
-        ece_interval=intervals.bootstrap(y, table, classes, seed=seed, metrics=["ece"])["ece"],
+        ece_interval=around["ece"],
         brier=metrics.brier_score(y, table),
         log_loss=metrics.log_loss(y, table),
         bins=tuple(metrics.reliability(y, table)),
+        brier_interval=around["brier"],
+        log_loss_interval=around["log_loss"],
     )
 
 

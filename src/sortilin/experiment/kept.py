@@ -32,12 +32,19 @@ Aside = tuple[DoubleArray, IntArray]
 _SCORES, _CLASSES = "aside_scores", "aside_y"
 
 
-def identity(spec: Component, x: Inputs, y: IntArray, *, n_classes: int, seed: int) -> str:
-    """SHA-256 of what a fit depends on: its options, its rows in their order, their classes and its seed."""
+def identity(
+    spec: Component, x: Inputs, y: IntArray, *, n_classes: int, seed: int, groups: IntArray | None = None
+) -> str:
+    """SHA-256 of what a fit depends on: its options, its rows in their order, their classes and its seed.
+
+    Also of the groups that a split of its rows may not cut, where there are some.
+    """
     about = {"spec": spec.model_dump(mode="json"), "seed": seed, "classes": n_classes, "shape": x.shape}
     digest = hashlib.sha256(f"{sortilin.__version__} {json.dumps(about, sort_keys=True)}\n".encode())
     digest.update(",".join(x).encode() if x.dtype == object else np.ascontiguousarray(x).tobytes())
     digest.update(np.ascontiguousarray(y).tobytes())
+    if groups is not None:
+        digest.update(b"groups" + np.ascontiguousarray(groups).tobytes())
     return digest.hexdigest()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sortilin.audit import Audit
+from sortilin.experiment.balance import Reached
 from sortilin.experiment.config import ExperimentConfig
 from sortilin.experiment.data import LabelledSet
 from sortilin.experiment.grouped import Grouped
@@ -65,6 +66,7 @@ class Outcome:
         answers: Test sets by question, where the task has questions of two classes.
         answerings: How the final model answers each question, by name.
         audit: What test sets share with the training set; None if that was not asked for.
+        split: What the split of the rows came to; None where it is the stratified one.
     """
 
     config: ExperimentConfig
@@ -79,3 +81,4 @@ class Outcome:
     answers: tuple[Answer, ...] = ()
     answerings: Mapping[str, Answering] = field(default_factory=dict)
     audit: Audit | None = None
+    split: Reached | None = None

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortilin import registry
-from sortilin.evaluation import calibration, intervals, metrics
+from sortilin.evaluation import bounded, calibration, metrics
 from sortilin.experiment import validate
 from sortilin.experiment.data import LabelledSet
 from sortilin.experiment.validate import CrossValidation
@@ -29,7 +29,7 @@ from sortilin.results import Answering, Evaluation
 if TYPE_CHECKING:
     from sortilin.experiment.outcome import Outcome
 
-METRICS = ("mcc", "accuracy", "roc_auc", "ece")
+METRICS = ("mcc", "accuracy", "sensitivity", "specificity", "roc_auc", "ece")
 """Of all held-out folds together; these get an interval."""
 
 STRATIFIED, GROUPED = "stratified folds", "folds grouped by homology"
@@ -176,7 +176,7 @@ def of_folds(
         part,
         metrics.evaluate(of_two.y, table, classes),
         tuple(metrics.evaluate(of_two.y[here], table[here], classes) for here in inside),
-        intervals.bootstrap(of_two.y, table, classes, seed=seed, metrics=METRICS),
+        bounded.of_set(of_two.y, table, classes, seed=seed, metrics=METRICS),
     )
 
 

@@ -11,21 +11,21 @@ from typing import Any
 import sortilin
 from sortilin import registry
 from sortilin.evaluation import intervals
-from sortilin.evaluation.calibration import METHOD
 from sortilin.evaluation.plain import plain
-from sortilin.experiment import card_audit, questions
+from sortilin.experiment import card_audit, questions, trust
 from sortilin.experiment.bands import FEWEST
+from sortilin.experiment.config import ExperimentConfig
 from sortilin.experiment.grouped import Grouped
 from sortilin.experiment.held_out import HeldOut, Reliability
 from sortilin.experiment.inputs import Inputs
 from sortilin.experiment.outcome import Outcome
 from sortilin.experiment.questions import Answer
+from sortilin.experiment.split_config import HOMOLOGY
+from sortilin.experiment.trust import ASIDE
 from sortilin.experiment.validate import CrossValidation
 from sortilin.interfaces import Classifier, Question
 
 DECIMALS = 4
-ASIDE = "rows set aside from training"
-"""What a fit is calibrated on that keeps rows from learning."""
 
 
 def description(outcome: Outcome, inputs: Inputs, classifier: Classifier) -> dict[str, Any]:
@@ -39,13 +39,14 @@ def description(outcome: Outcome, inputs: Inputs, classifier: Classifier) -> dic
         "task": config.task,
         "classes": list(labelled.classes),
         **inputs.description(classifier),
+        **_members(classifier),
         "classifier": {
             "name": config.classifier.name,
             "config": config.classifier.options,
             "chosen": dict(outcome.chosen),
         },
         "calibration": {
-            "method": METHOD,
+            "method": config.calibration.method,
             "fitted_on": f"{config.folds}-fold held-out scores" if classifier.set_aside() is None else ASIDE,
         },
         "training_data": {
@@ -59,10 +60,25 @@ def description(outcome: Outcome, inputs: Inputs, classifier: Classifier) -> dic
         **_questions(outcome),
         "seed": config.seed,
         "metrics": {
-            "split": f"stratified {config.folds}-fold cross-validation, seed {config.seed}",
+            "split": _split(config),
+            "n": len(labelled),
+            "folds": len(first.folds),
+            "spread": {name: round(first.spread(name), DECIMALS) for name in first.pooled.metrics},
             **{name: round(first.mean(name), DECIMALS) for name in first.pooled.metrics},
         },
     }
+
+
+def _members(classifier: Classifier) -> dict[str, Any]:
+    """How many networks and dropout masks a prediction is the mean of; nothing where it is of one network."""
+    found: dict[str, int] = getattr(classifier, "opinions", dict)()
+    return {"members": found} if found else {}
+
+
+def _split(config: ExperimentConfig) -> str:
+    """What the figures of `model.json` were measured on, in words."""
+    of = f"{config.folds}-fold cross-validation, seed {config.seed}"
+    return f"{config.split.kind} {of}" if config.split.kind != HOMOLOGY else f"{of}, split by homology"
 
 
 def _questions(outcome: Outcome) -> dict[str, Any]:
@@ -82,15 +98,17 @@ def measurements(outcome: Outcome, found: HeldOut) -> dict[str, Any]:
         "rows": [
             {
                 "model": row.model,
-                "holdout": row.holdout and _plain(asdict(row.holdout)),
+                "holdout": row.holdout and _plain(row.holdout.as_dict()),
                 "holdout_chosen": dict(row.chosen),
                 **_folds(row.cross_validation),
             }
             for row in outcome.rows
         ],
         "grouped": outcome.grouped and _grouped(outcome.grouped),
+        "split": outcome.split and outcome.split.record(),
         "held_out": _plain(_held_out(found)),
-        "tests": [{"name": t.name, "part": t.part, **_plain(asdict(t.evaluation))} for t in outcome.tests],
+        **({"trust": _plain(trust.measurements(found.trust))} if found.trust is not None else {}),
+        "tests": [{"name": t.name, "part": t.part, **_plain(t.evaluation.as_dict())} for t in outcome.tests],
         "audit": card_audit.measurements(outcome),
         "left_out": {"repeats": outcome.n_repeats, **_left_out(outcome)},
         "questions": [
@@ -118,15 +136,15 @@ def _answers(question: Question, answers: Sequence[Answer]) -> dict[str, Any]:
             {
                 "model": answer.name,
                 "folds_of": answer.part,
-                "folds": [_plain(asdict(fold)) for fold in answer.folds],
-                "pooled": _plain(asdict(answer.pooled)),
+                "folds": [_plain(fold.as_dict()) for fold in answer.folds],
+                "pooled": _plain(answer.pooled.as_dict()),
                 "intervals": _plain(answer.intervals),
             }
             for answer in mine
             if answer.folds
         ],
         "tests": [
-            {"name": answer.name, "part": answer.part, **_plain(asdict(answer.pooled))}
+            {"name": answer.name, "part": answer.part, **_plain(answer.pooled.as_dict())}
             for answer in mine
             if not answer.folds
         ],
@@ -135,9 +153,9 @@ def _answers(question: Question, answers: Sequence[Answer]) -> dict[str, Any]:
 
 def _folds(measured: CrossValidation) -> dict[str, Any]:
     return {
-        "folds": [_plain(asdict(fold)) for fold in measured.folds],
+        "folds": [_plain(fold.as_dict()) for fold in measured.folds],
         "folds_chosen": list(measured.chosen),
-        "pooled": _plain(asdict(measured.pooled)),
+        "pooled": _plain(measured.pooled.as_dict()),
     }
 
 
@@ -161,6 +179,7 @@ def _held_out(found: HeldOut) -> dict[str, Any]:
             "after": _reliability(found.after),
         },
         "fewest": FEWEST,
+        "against": asdict(found.against),
         "by_length": [asdict(band) for band in found.by_length],
         "by_identity": {name: [asdict(band) for band in its] for name, its in found.by_identity.items()}
         or None,

@@ -7,6 +7,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,21 @@ from sortilin.artifact import ModelFolder
 from sortilin.component import Component
 from sortilin.errors import ModelFolderError, OutputError
 from sortilin.evaluation.calibration import Calibration
-from sortilin.experiment import card, grouped, kept, loaded, questions, record, reliability, validate
+from sortilin.experiment import (
+    balance,
+    card,
+    grouped,
+    kept,
+    loaded,
+    questions,
+    record,
+    reliability,
+    silence,
+    splits,
+    trust,
+    validate,
+)
+from sortilin.experiment.balance import Reached
 from sortilin.experiment.config import ExperimentConfig, to_yaml
 from sortilin.experiment.data import LabelledSet
 from sortilin.experiment.grouped import Grouped, Grouping
@@ -27,6 +42,8 @@ from sortilin.experiment.inputs import Inputs
 from sortilin.experiment.loaded import Loaded
 from sortilin.experiment.outcome import Outcome, Row, TestResult
 from sortilin.experiment.questions import Answer
+from sortilin.experiment.split_config import HOMOLOGY
+from sortilin.experiment.splits import Parting
 from sortilin.experiment.validate import CrossValidation, Problem
 from sortilin.interfaces import NOBODY, Classifier, DoubleArray, OnProgress, Watch
 from sortilin.results import Answering, Evaluation
@@ -56,25 +73,31 @@ def run(
         on_progress: Called as (stage, done, total).
 
     Returns:
-        The folder as read back, and what was found.
+        The folder as read back, and what was found: with `multi_label` a `multilabel.outcome.Outcome`.
 
     Raises:
         OutputError: The folder exists and is not empty, or its place cannot be written to.
         SortilinError: Data, configuration or labels do not allow the run; before any fit.
     """
+    if config.multi_label:
+        return _of_several(config, out, overwrite, on_progress)
     started = time.monotonic()
     out = out.absolute()
     tell = on_progress or (lambda _stage, _done, _total: None)
     validate.require_training()
-    _check_free(out, overwrite=overwrite)
+    check_free(out, overwrite=overwrite)
     inputs = Inputs.of(config.features)
     config.classifier.build("classifier")
     found = loaded.load(config, on_progress)
     labelled = found.training
+    trust.check_method(config, len(labelled.classes))
     audited = audit.of_labelled(labelled, found.tests, on_progress=on_progress) if config.audit else None
+    parted, split = _part(config, labelled, tell)
     grouping = _group(config, labelled, tell)
     x = inputs(labelled.sequences, tell)
-    problem = Problem(x, labelled.y, labelled.classes, config.folds, config.seed)
+    problem = Problem(
+        x, labelled.y, labelled.classes, config.folds, config.seed, config.calibration.method, parted
+    )
     watch = Watch(on_progress=tell, workspace=out.with_name(out.name + TRAINING))
     x_tests = [inputs(test.sequences) for test in found.tests]  # what lacks a vector is told before any fit
     rows = _measure(config, labelled, problem, watch)
@@ -100,20 +123,41 @@ def run(
         tuple(_answers(config.task, found, tables, answerings)),
         answerings,
         audited,
+        split,
     )
     model = write_model(out, outcome, inputs, classifier, calibrate)
-    _drop_checkpoints(watch.workspace)
+    drop_checkpoints(watch.workspace)
     return model, outcome
+
+
+def _of_several(
+    config: ExperimentConfig, out: Path, overwrite: bool, on_progress: OnProgress | None
+) -> tuple[ModelFolder, Any]:
+    """The same for sequences that may have several classes, which need other folds, figures and words."""
+    from sortilin import multilabel
+
+    return multilabel.run(config, out, overwrite=overwrite, on_progress=on_progress)
+
+
+def _part(
+    config: ExperimentConfig, labelled: LabelledSet, tell: OnProgress
+) -> tuple[Parting, Reached | None]:
+    """What the rows are split by, and what that comes to where they are not merely stratified."""
+    parted = splits.parting(config.split, labelled, tell)
+    if parted.is_default:
+        return parted, None
+    splits.check(labelled, parted, config.folds, config.holdout, config.seed)
+    return parted, balance.reached(config.split, labelled, parted, config.folds, config.holdout, config.seed)
 
 
 def _group(config: ExperimentConfig, labelled: LabelledSet, tell: OnProgress) -> Grouping | None:
     """Groups of homologues and their folds, where they are asked for; before any fit."""
-    if not config.homology:
+    if not config.homology or config.split.kind == HOMOLOGY:  # then the folds are such already
         return None
     return grouped.group(labelled, config.folds, config.seed, on_progress=tell)
 
 
-def _drop_checkpoints(workspace: Path | None) -> None:
+def drop_checkpoints(workspace: Path | None) -> None:
     """They have served: the curves stay, and the same name is free for another training."""
     for path in workspace.rglob("*") if workspace is not None else ():
         if path.name not in (CHECKPOINT, kept.FOLD):
@@ -122,7 +166,12 @@ def _drop_checkpoints(workspace: Path | None) -> None:
             path.unlink()
 
 
-def _check_free(out: Path, *, overwrite: bool) -> None:
+def check_free(out: Path, *, overwrite: bool) -> None:
+    """Refuse a place that cannot be written to, or that something else than a model stands at.
+
+    Raises:
+        OutputError: It is like that.
+    """
     if out.is_file():
         raise OutputError(f"{out} is a file; a model folder needs a name of its own")
     if out.is_dir() and any(out.iterdir()):
@@ -167,7 +216,7 @@ def _measure(config: ExperimentConfig, labelled: LabelledSet, problem: Problem, 
             if own == (BASELINE_CLASSIFIER.name, name):
                 continue  # the model itself is this baseline
             x = Inputs.of(Component(name=name))(labelled.sequences)
-            bare = Problem(x, problem.y, problem.classes, problem.n_folds, problem.seed)
+            bare = replace(problem, x=x)
             specs.append((f"{BASELINE_CLASSIFIER.name} on {name} alone", BASELINE_CLASSIFIER, bare))
     rows = []
     for model, spec, its_problem in specs:
@@ -175,7 +224,7 @@ def _measure(config: ExperimentConfig, labelled: LabelledSet, problem: Problem, 
         inner = watch.inner(model)
         held_out: Evaluation | None = None
         chosen: Mapping[str, Any] = {}
-        if config.holdout:
+        if splits.has_hold_out(problem.parting, config.holdout):
             share = config.holdout
             held_out, chosen = validate.hold_out(spec, its_problem, share, inner.inner("hold-out"))
         rows.append(Row(model, held_out, validate.cross_validate(spec, its_problem, inner), chosen))
@@ -246,20 +295,24 @@ def write_model(
     Raises:
         OutputError: It cannot be written.
     """
-    found = held_out(outcome)
     described = record.description(outcome, inputs, classifier)
-    picture = reliability.draw(found)
+    trusted = trust.measure(outcome, described, inputs)
+    described |= trust.description(trusted, outcome)
+    found = replace(held_out(outcome), trust=trusted)
+    picture, curve = reliability.draw(found), silence.draw(trusted.selective)
     extra = {
         CONFIG: to_yaml(outcome.config),
         MEASURED: json.dumps(record.measurements(outcome, found), indent=1) + "\n",
     }
     if picture is not None:
         extra[reliability.PICTURE] = picture
+    if curve is not None:
+        extra[silence.PICTURE] = curve
     arrays = {
-        "calibration.weights": calibrate.weights,
-        "calibration.bias": calibrate.bias,
+        **artifact.calibration_arrays(calibrate),
+        **trust.arrays(trusted, outcome),
         "training_hashes": np.sort(artifact.sequence_hashes(outcome.data.sequences)),
-        **{f"classifier.{name}": _single(array) for name, array in classifier.arrays().items()},
+        **{f"classifier.{name}": as_single(array) for name, array in classifier.arrays().items()},
     }
     return artifact.write(
         out,
@@ -272,5 +325,6 @@ def write_model(
     )
 
 
-def _single(array: Any) -> Any:
+def as_single(array: Any) -> Any:
+    """An array as a model folder keeps it: doubles as float32."""
     return array.astype(np.float32) if array.dtype == np.float64 else array

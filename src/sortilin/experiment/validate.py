@@ -1,4 +1,4 @@
-"""How a classifier is measured: one stratified hold-out and cross-validation.
+"""How a classifier is measured: one hold-out and cross-validation, stratified unless asked otherwise.
 
 A search inside `fit` sees training rows alone. A calibration is fitted on scores of sequences that
 their classifier did not see, and never on the rows that are scored; in cross-validation it is that of
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
 
@@ -22,16 +22,18 @@ from numpy.typing import NDArray
 
 from sortilin.component import Component
 from sortilin.errors import MissingDependencyError
-from sortilin.evaluation import calibration, metrics
+from sortilin.evaluation import bounded, calibration, metrics
 from sortilin.evaluation.calibration import Calibration
-from sortilin.experiment import kept
+from sortilin.experiment import kept, splits
 from sortilin.experiment.data import LabelledSet
 from sortilin.experiment.kept import Aside
+from sortilin.experiment.splits import Parting
 from sortilin.interfaces import NOBODY, Classifier, DoubleArray, Inputs, IntArray, Watch
 from sortilin.results import Evaluation
 
 REQUIRED_PACKAGES = {"scikit-learn": "sklearn", "lightgbm": "lightgbm", "onnx": "onnx", "PyYAML": "yaml"}
 """Name to install → name to import, of what the extra `train` brings."""
+
 
 Split = tuple[IntArray, IntArray]
 """Row numbers: for training, and held out."""
@@ -47,6 +49,8 @@ class Problem:
         classes: C class names.
         n_folds: Folds of every cross-validation.
         seed: Seed of splits and fits.
+        calibration: How scores become probabilities; one of `evaluation.calibration.METHODS`.
+        parting: What rows are split by, at every level.
     """
 
     x: Inputs
@@ -54,10 +58,17 @@ class Problem:
     classes: tuple[str, ...]
     n_folds: int
     seed: int
+    calibration: str = calibration.METHOD
+    parting: Parting = splits.DEFAULT
+
+    @property
+    def groups(self) -> IntArray | None:
+        """(N,) clusters that no split may cut; None where rows are split one by one."""
+        return self.parting.groups
 
     def rows(self, keep: IntArray) -> Problem:
         """The same problem on some of the sequences."""
-        return Problem(self.x[keep], self.y[keep], self.classes, self.n_folds, self.seed)
+        return replace(self, x=self.x[keep], y=self.y[keep], parting=self.parting.rows(keep))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +80,14 @@ class Fold:
         scores: (M, S) of the fit that did not see them.
         calibration: On what that fit set aside itself; None if it set nothing aside.
         chosen: What that fit chose by itself.
+        was_kept: Whether an earlier start of the same run had measured it.
     """
 
     held_out: IntArray
     scores: DoubleArray
     calibration: Calibration | None
     chosen: Mapping[str, Any]
+    was_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,7 @@ class CrossValidation:
         folds: Evaluation of each fold.
         pooled: Evaluation of all held-out predictions together.
         chosen: What each fold's fit chose by itself.
+        n_kept: Folds that an earlier start of the same run had measured.
     """
 
     scores: DoubleArray
@@ -96,6 +110,7 @@ class CrossValidation:
     folds: tuple[Evaluation, ...]
     pooled: Evaluation
     chosen: tuple[dict[str, Any], ...]
+    n_kept: int = 0
 
     def mean(self, metric: str) -> float:
         """Mean of a metric over folds."""
@@ -109,6 +124,8 @@ class CrossValidation:
 def fitted(spec: Component, problem: Problem, watch: Watch = NOBODY) -> Classifier:
     """A new classifier, fitted on all rows of a problem."""
     classifier: Classifier = spec.build("classifier")
+    if problem.groups is not None:
+        watch = replace(watch, groups=problem.groups)
     classifier.fit(problem.x, problem.y, n_classes=len(problem.classes), seed=problem.seed, watch=watch)
     return classifier
 
@@ -118,8 +135,13 @@ def fixed(spec: Component, classifier: Classifier) -> Component:
     return Component(name=spec.name, options=classifier.chosen_config().model_dump())
 
 
+def folds_of(problem: Problem) -> Iterator[Split]:
+    """Training and held-out row numbers of each fold, by what the problem's rows are split by."""
+    yield from splits.folds(problem.y, problem.parting, problem.n_folds, problem.seed)
+
+
 def stratified_folds(problem: Problem) -> Iterator[Split]:
-    """Training and held-out row numbers of each fold."""
+    """The same by class alone, whatever they are split by."""
     folds = _model_selection().StratifiedKFold(problem.n_folds, shuffle=True, random_state=problem.seed)
     yield from folds.split(problem.x, problem.y)
 
@@ -139,7 +161,12 @@ def fit_fold(
         return Fold(held_out, scores, own_calibration(aside, problem), chosen)
     in_order = np.concatenate([train, held_out])
     key = kept.identity(
-        spec, problem.x[in_order], problem.y[train], n_classes=len(problem.classes), seed=problem.seed
+        spec,
+        problem.x[in_order],
+        problem.y[train],
+        n_classes=len(problem.classes),
+        seed=problem.seed,
+        groups=None if problem.groups is None else problem.groups[train],
     )
     found = kept.load(watch.workspace, key)
     if found is None:
@@ -147,7 +174,7 @@ def fit_fold(
         kept.save(watch.workspace, scores, aside, chosen, key)
     else:
         scores, aside, chosen = found
-    return Fold(held_out, scores, own_calibration(aside, problem), chosen)
+    return Fold(held_out, scores, own_calibration(aside, problem), chosen, was_kept=found is not None)
 
 
 def _fit_fold(
@@ -164,24 +191,24 @@ def own_calibration(aside: Aside | None, problem: Problem) -> Calibration | None
     if aside is None:
         return None
     scores, y = aside
-    return calibration.fit(scores, y, n_classes=len(problem.classes))
+    return calibration.fit(scores, y, n_classes=len(problem.classes), method=problem.calibration)
 
 
 def out_of_fold(
     spec: Component, problem: Problem, watch: Watch = NOBODY, *, folds: Iterable[Split] | None = None
 ) -> list[Fold]:
-    """Each sequence's scores from the fit that did not see it; on stratified folds, or on those given."""
-    splits = stratified_folds(problem) if folds is None else folds
+    """Each sequence's scores from the fit that did not see it; on the problem's folds, or on those given."""
+    made = folds_of(problem) if folds is None else folds
     return [
         fit_fold(spec, problem, train, held_out, watch.inner(f"fold {number}"))
-        for number, (train, held_out) in enumerate(splits, start=1)
+        for number, (train, held_out) in enumerate(made, start=1)
     ]
 
 
 def cross_validate(
     spec: Component, problem: Problem, watch: Watch = NOBODY, *, folds: Iterable[Split] | None = None
 ) -> CrossValidation:
-    """Cross-validation, each fold calibrated without its rows; on stratified folds, or on those given."""
+    """Cross-validation, each fold calibrated without its rows; on the problem's folds, or on those given."""
     return assemble(out_of_fold(spec, problem, watch, folds=folds), problem)
 
 
@@ -195,35 +222,34 @@ def assemble(parts: Sequence[Fold], problem: Problem) -> CrossValidation:
     table = np.empty((len(problem.y), n_classes))
     for number, part in enumerate(parts):
         here = fold == number
-        others = part.calibration or calibration.fit(scores[~here], problem.y[~here], n_classes=n_classes)
+        others = part.calibration or calibration.fit(
+            scores[~here], problem.y[~here], n_classes=n_classes, method=problem.calibration
+        )
         table[here] = others(scores[here])
     folds = tuple(
         metrics.evaluate(problem.y[fold == number], table[fold == number], problem.classes)
         for number in range(len(parts))
     )
     pooled = metrics.evaluate(problem.y, table, problem.classes)
-    return CrossValidation(scores, table, fold, folds, pooled, tuple(dict(part.chosen) for part in parts))
+    chosen = tuple(dict(part.chosen) for part in parts)
+    n_kept = sum(part.was_kept for part in parts)
+    return CrossValidation(scores, table, fold, folds, pooled, chosen, n_kept)
 
 
 def hold_out_rows(problem: Problem, share: float) -> Split:
-    """Row numbers of one stratified split: for training, and held out."""
-    train, test = _model_selection().train_test_split(
-        np.arange(len(problem.y)),
-        test_size=share,
-        stratify=problem.y,
-        random_state=problem.seed,
-    )
-    return train, test
+    """Row numbers of one split: for training, and held out."""
+    return splits.hold_out(problem.y, problem.parting, share, problem.seed)
 
 
 def hold_out(
     spec: Component, problem: Problem, share: float, watch: Watch = NOBODY
 ) -> tuple[Evaluation, dict[str, Any]]:
-    """One stratified split: fit and calibrate on one part, score the other once."""
+    """One split: fit and calibrate on one part, score the other once."""
     train, test = hold_out_rows(problem, share)
     classifier, calibrate = calibrated(spec, problem.rows(train), watch)
     table = calibrate(classifier.scores(problem.x[test]))
-    return metrics.evaluate(problem.y[test], table, problem.classes), dict(classifier.chosen)
+    scored = bounded.evaluate(problem.y[test], table, problem.classes, seed=problem.seed)
+    return scored, dict(classifier.chosen)
 
 
 def calibrated(spec: Component, problem: Problem, watch: Watch = NOBODY) -> tuple[Classifier, Calibration]:
@@ -257,12 +283,17 @@ def calibration_of(
     if own is not None:
         return own
     if measured is not None and classifier.chosen_config() == spec.build("classifier").config:
-        return calibration.fit(measured.scores, problem.y, n_classes=len(problem.classes))
+        return _calibration(measured.scores, problem)
     parts = out_of_fold(fixed(spec, classifier), problem, watch.inner("calibration"))
     rows = np.concatenate([part.held_out for part in parts])
     scores = np.concatenate([part.scores for part in parts])
     in_order = np.argsort(rows)
-    return calibration.fit(scores[in_order], problem.y, n_classes=len(problem.classes))
+    return _calibration(scores[in_order], problem)
+
+
+def _calibration(scores: DoubleArray, problem: Problem) -> Calibration:
+    """On held-out scores of all of a problem's rows."""
+    return calibration.fit(scores, problem.y, n_classes=len(problem.classes), method=problem.calibration)
 
 
 def require_training() -> None:
@@ -285,15 +316,17 @@ def _model_selection() -> Any:
 def parts(labelled: LabelledSet, table: DoubleArray, is_known: NDArray[np.bool_]) -> dict[str, Evaluation]:
     """Scores of a whole set, and of what is left of it without training sequences if there are any.
 
+    All with intervals.
+
     Args:
         labelled: N sequences with labels.
         table: (N, C) probabilities.
         is_known: (N,) whether the model was trained on each sequence.
     """
-    whole = metrics.evaluate(labelled.y, table, labelled.classes)
+    whole = bounded.evaluate(labelled.y, table, labelled.classes)
     if is_known.all():
         return {"whole, every one a training sequence": whole}
     if not is_known.any():
         return {"whole": whole}
-    rest = metrics.evaluate(labelled.y[~is_known], table[~is_known], labelled.classes)
+    rest = bounded.evaluate(labelled.y[~is_known], table[~is_known], labelled.classes)
     return {"whole": whole, f"without {int(is_known.sum())} training sequences": rest}

@@ -81,7 +81,7 @@ def profile(model: Predicts, sequence: str, label: str, *, window: int | None = 
     starts = [*range(0, max(length - width, 0), step), max(length - width, 0)]
     hidden = [sequence[:s] + "X" * min(width, length) + sequence[s + width :] for s in starts]
     table = model.predict_proba([sequence, *hidden])
-    odds = _log_odds(table[:, model.classes.index(label)])
+    odds = log_odds(table[:, model.classes.index(label)])
     total, n = np.zeros(length), np.zeros(length)
     for start, after in zip(starts, odds[1:], strict=True):
         total[start : start + width] += odds[0] - after
@@ -89,6 +89,7 @@ def profile(model: Predicts, sequence: str, label: str, *, window: int | None = 
     return Profile(label, total / n, float(odds[0]), width, step)
 
 
-def _log_odds(p: DoubleArray) -> DoubleArray:
+def log_odds(p: DoubleArray) -> DoubleArray:
+    """Of probabilities, natural logarithms; those within 1e-9 of 0 and 1 count as that."""
     bounded = np.clip(p, _SMALLEST, 1 - _SMALLEST)
     return np.asarray(np.log(bounded) - np.log1p(-bounded))

@@ -122,6 +122,14 @@ class VARIANT:
             "language_model": {name: getattr(known, name) for name in names} | {"hub_id": known.origin},
         }
 
+    def embedder(self) -> Embedder:
+        """What computes the vectors, of the revision that the options name.
+
+        Raises:
+            BackboneError: The model is not there and cannot be fetched, or is of another revision.
+        """
+        return self._embedder
+
     @cached_property
     def _embedder(self) -> Embedder:
         from sortilin.embedding import Embedder

@@ -110,6 +110,7 @@ def _shortcuts(shortcuts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "rows": [
                 {
                     "on": f"training, {one['folds']}-fold CV",
+                    "n": one["n"],
                     **one["cross_validation"],
                     "spread": one["spread"],
                 },

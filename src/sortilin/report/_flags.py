@@ -9,6 +9,7 @@ TRAINED_ON = "trained_on"
 _FIXED = {
     TRAINED_ON: "in the data that the model was trained on",
     "longer_than_trained": "longer than any sequence the model was trained on",
+    "far_from_training": "unlike the data that the model was trained on",
     "shorter_than_trained": "shorter than any sequence the model was trained on",
 }
 

@@ -18,10 +18,11 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
+from sortilin.report._columns import EXTRA, JOINT, Extra, extra_text
 from sortilin.report._flags import TRAINED_ON, change_words, flag_words
 from sortilin.report._templates import environment, moment
 from sortilin.report.html import MAX_SHOWN
-from sortilin.results import HIGH_CONFIDENCE, MEDIUM_CONFIDENCE, Prediction, RunSummary
+from sortilin.results import HIGH_CONFIDENCE, MEDIUM_CONFIDENCE, Prediction, RunSummary, count_classes
 
 N_COLOURS = 8
 """Class colours in `page.css.j2`; a ninth class starts again at the first, and is told by its name."""
@@ -56,7 +57,8 @@ class Section:
         summary: Where they came from; `details["skipped"]` lists the records left out, each with
             "record", "id" and "reason", and `details["limits"]` what a prediction must not be taken for.
         expected: Id → what is known of that sequence; None for a page that does not compare.
-        counts: Class → sequences over the whole run; None to count `predictions`.
+        counts: Label → sequences over the whole run; None to count `predictions`.
+        extra: Optional columns that are shown (`_columns.EXTRA`).
     """
 
     title: str
@@ -65,6 +67,7 @@ class Section:
     summary: RunSummary
     expected: Mapping[str, ExpectedNote] | None = None
     counts: Mapping[str, int] | None = None
+    extra: Sequence[str] = ()
 
 
 def build_page(title: str, intro: str, sections: Sequence[Section]) -> str:
@@ -121,7 +124,7 @@ def _section_view(section: Section, number: int) -> dict[str, Any]:
         "n_total": sum(counts.values()),
         "n_shown": len(shown),
         "classes": _class_views(section.classes, counts),
-        "name_width": max((len(name) for name in section.classes), default=0),  # so that all bars align
+        "name_width": max((len(name) + 2 for name in section.classes), default=0),  # so that all bars align
         "rows": [_row_view(p, section) for p in shown],
         "as_expected": _as_expected(section),
         "origin": _origin(summary),
@@ -134,13 +137,13 @@ def _section_view(section: Section, number: int) -> dict[str, Any]:
 
 
 def _class_views(classes: Sequence[str], counts: Mapping[str, int]) -> list[dict[str, Any]]:
-    n_total = sum(counts.values())
+    n_total, of_class = sum(counts.values()), count_classes(counts, classes)
     return [
         {
             "name": name,
             "colour": index % N_COLOURS,
-            "count": counts.get(name, 0),
-            "share": counts.get(name, 0) / n_total if n_total else 0.0,
+            "count": of_class[name],
+            "share": of_class[name] / n_total if n_total else 0.0,
         }
         for index, name in enumerate(classes)
     ]
@@ -153,17 +156,28 @@ def _row_view(prediction: Prediction, section: Section) -> dict[str, Any]:
         "id": prediction.id,
         "length": prediction.length,
         "label": prediction.label,
-        "colour": list(section.classes).index(prediction.label) % N_COLOURS,
+        "labels": prediction.labels,
+        "colours": [list(section.classes).index(name) % N_COLOURS for name in prediction.labels],
         "probability": prediction.probability,
         "confidence": prediction.confidence,
         "bars": [
             {"name": name, "colour": index % N_COLOURS, "probability": prediction.probabilities[name]}
             for index, name in enumerate(section.classes)
         ],
+        "extra": [
+            {"name": name.replace("_", " "), "value": text.replace(JOINT, ", ")}
+            for name in section.extra
+            if (text := _shown(EXTRA[name](prediction)))
+        ],
         "notes": [flag_words(flag) for flag in prediction.flags if flag not in said],
         "expected": note,
         "is_as_expected": note is not None and note.label == prediction.label,
     }
+
+
+def _shown(value: Extra) -> str:
+    """A value of an optional column; that of a set without classes is a word, or it would not be seen."""
+    return "empty" if value == () else extra_text(value, "%.3f")
 
 
 def _as_expected(section: Section) -> tuple[int, int] | None:

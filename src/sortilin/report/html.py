@@ -19,8 +19,10 @@ class HtmlFormat:
 
     endings = (".html", ".htm")
 
-    def __init__(self, stream: BinaryIO, *, classes: Sequence[str], title: str) -> None:
-        self._stream = stream
+    def __init__(
+        self, stream: BinaryIO, *, classes: Sequence[str], title: str, extra: Sequence[str] = ()
+    ) -> None:
+        self._stream, self._extra = stream, tuple(extra)
         self._classes = tuple(classes)
         self._title = title
         self._shown: list[Prediction] = []
@@ -41,6 +43,7 @@ class HtmlFormat:
             predictions=self._shown,
             summary=summary,
             counts=self._counts,
+            extra=self._extra,
         )
         self._stream.write(build_page(self._title, "", [section]).encode())
 

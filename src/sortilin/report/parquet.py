@@ -1,8 +1,8 @@
 """Parquet: the columns of the table, typed; the run's summary in the file's metadata.
 
 `id`, `prediction` and `confidence` are strings, `length` int32, probabilities float32, `flags` a list
-of strings. The metadata key `sortilin.summary` holds the JSON of `OUT.meta.json`, `sortilin.title` the
-title. Needs pyarrow: `pip install 'sortilin[parquet]'`.
+of strings; optional columns are float32, or a list of strings. The metadata key `sortilin.summary` holds the
+JSON of `OUT.meta.json`, `sortilin.title` the title. Needs pyarrow: `pip install 'sortilin[parquet]'`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from sortilin.errors import MissingDependencyError
-from sortilin.report._columns import FLAGS, probability_columns, rows
+from sortilin.report._columns import FLAGS, NAMES, ONE_NAME, probability_columns, rows
 from sortilin.report._summary import summary_record, to_json
 from sortilin.results import Prediction, RunSummary
 
@@ -28,13 +28,15 @@ class ParquetFormat:
 
     endings = (".parquet",)
 
-    def __init__(self, stream: BinaryIO, *, classes: Sequence[str], title: str) -> None:
+    def __init__(
+        self, stream: BinaryIO, *, classes: Sequence[str], title: str, extra: Sequence[str] = ()
+    ) -> None:
         try:
             import pyarrow.parquet
         except ImportError as error:
             raise MissingDependencyError("Parquet output", "pyarrow", "parquet") from error
         self._arrow: Any = pyarrow
-        self._classes = tuple(classes)
+        self._classes, self._extra = tuple(classes), tuple(extra)
         self._schema = self._make_schema().with_metadata({"sortilin.title": title})
         self._writer: Any = pyarrow.parquet.ParquetWriter(stream, self._schema, compression="zstd")
         self._pending: list[Prediction] = []
@@ -44,7 +46,10 @@ class ParquetFormat:
         columns = [("id", text), ("length", self._arrow.int32()), ("prediction", text)]
         columns += [("probability", score), ("confidence", text)]
         columns += [(name, score) for name in probability_columns(self._classes)]
-        return self._arrow.schema([*columns, (FLAGS, self._arrow.list_(text))])
+        names = self._arrow.list_(text)
+        kinds = dict.fromkeys(NAMES, names) | dict.fromkeys(ONE_NAME, text)
+        columns += [(name, kinds.get(name, score)) for name in self._extra]
+        return self._arrow.schema([*columns, (FLAGS, names)])
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Append rows, in order; they leave in groups of `ROWS_PER_GROUP`."""
@@ -54,9 +59,9 @@ class ParquetFormat:
             del self._pending[:ROWS_PER_GROUP]
 
     def _write_group(self, predictions: Sequence[Prediction]) -> None:
-        columns = list(zip(*rows(predictions, self._classes), strict=True))
-        *leading, probabilities, flags = columns
-        values = [*leading, *zip(*probabilities, strict=True), flags]
+        columns = list(zip(*rows(predictions, self._classes, self._extra), strict=True))
+        *leading, probabilities, flags, extra = columns
+        values = [*leading, *zip(*probabilities, strict=True), *zip(*extra, strict=True), flags]
         arrays = [
             self._arrow.array(column, type=field.type)
             for column, field in zip(values, self._schema, strict=True)

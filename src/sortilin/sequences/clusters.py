@@ -1,8 +1,9 @@
 """Groups of homologues: what must stand on one side of a split, if the other side is to say something of it.
 
 Two sequences are linked if one finds the other at an E-value of at most 0.001 with 30 % or more equal
-residues. MMseqs2 searches where it is installed, else phmmer. The two need not agree: they score, filter and
-align in other ways. Among 1,243 proteins of the localization data MMseqs2 left 1,047 groups and phmmer 1,020.
+residues; on request only if the alignment spans enough of both. MMseqs2 searches where it is installed, else
+phmmer. The two need not agree: they score, filter and align in other ways. Among 1,243 proteins of the
+localization data MMseqs2 left 1,047 groups and phmmer 1,020.
 
 An E-value says little of a peptide, whose own copy may score no higher than chance. So peptides are also
 linked by identity over the shorter one (see `peptides`).
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sortilin.errors import ConfigError
+from sortilin.errors import ConfigError, UnknownNameError
 from sortilin.interfaces import IntArray, OnProgress
 from sortilin.sequences import homology, mmseqs, peptides
 from sortilin.sequences.relatives import Pairs, Relatives
@@ -29,6 +30,10 @@ MIN_IDENTITY = 0.3
 
 doi:10.1093/protein/12.2.85
 """
+
+AUTO, MMSEQS, BUILTIN = "auto", "mmseqs", "builtin"
+TOOLS = (AUTO, MMSEQS, BUILTIN)
+"""What searches: MMseqs2 where it is installed and else phmmer; MMseqs2; phmmer."""
 
 Links = Iterable[tuple[int, int]]
 
@@ -58,12 +63,49 @@ class Groups:
         return int(np.bincount(self.labels).max(initial=0))
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How homologues are searched.
+
+    Attributes:
+        tool: One of `TOOLS`.
+        min_coverage: Smallest share of both sequences that an alignment spans, above 0 and at most 1; None
+            for any.
+        sensitivity: Of MMseqs2, from 1 to 7.5; phmmer has no such setting.
+    """
+
+    tool: str = AUTO
+    min_coverage: float | None = None
+    sensitivity: float = mmseqs.MAX_SENSITIVITY
+
+    def program(self) -> str | None:
+        """Path of MMseqs2; None where phmmer searches.
+
+        Raises:
+            ConfigError: An option is not allowed, or MMseqs2 is asked for and not installed.
+        """
+        if self.tool not in TOOLS:
+            raise UnknownNameError("search tool", self.tool, TOOLS)
+        if self.min_coverage is not None and not 0 < self.min_coverage <= 1:
+            raise ConfigError(f"min_coverage is {self.min_coverage}; allowed: above 0, and 1 at most")
+        if not 1 <= self.sensitivity <= mmseqs.MAX_SENSITIVITY:
+            raise ConfigError(f"sensitivity is {self.sensitivity}; allowed: 1 to {mmseqs.MAX_SENSITIVITY:g}")
+        program = None if self.tool == BUILTIN else mmseqs.find()
+        if self.tool == MMSEQS and program is None:
+            raise ConfigError(
+                f"MMseqs2 is not installed: there is no program '{mmseqs.PROGRAM}' on the PATH; install it "
+                f"({mmseqs.INSTALL}), or search with phmmer: --tool {BUILTIN}"
+            )
+        return program
+
+
 def groups(
     sequences: Sequence[str],
     *,
     min_identity: float = MIN_IDENTITY,
     min_identity_short: float = peptides.MIN_IDENTITY,
     max_e_value: float = homology.MAX_E_VALUE,
+    search: Search | None = None,
     threads: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Groups:
@@ -76,25 +118,29 @@ def groups(
         min_identity: Smallest share of equal residues in an alignment with a good E-value, 0 to 1.
         min_identity_short: Smallest share of the shorter peptide's residues, 0 to 1.
         max_e_value: Largest E-value of a homologue.
+        search: What searches, and how; MMseqs2 where it is installed by default.
         threads: Threads of the search; None or 0 for one a core.
         on_progress: Called as (stage, done, total).
 
     Raises:
-        ConfigError: An identity is not between 0 and 1, or the E-value not above 0.
+        ConfigError: An identity is not between 0 and 1, or the E-value not above 0; the search's options are
+            not allowed, or it asks for MMseqs2 and that is not installed.
         MissingDependencyError: Neither MMseqs2 nor PyHMMER is there, or PyOpal is not and there are
             peptides.
         SortilinError: MMseqs2 failed.
     """
     _check(min_identity, min_identity_short, max_e_value)
+    search = search or Search()
+    program = search.program()  # before anything long
     distinct = sorted(set(sequences))  # one order for all, so that no tool can depend on it
     tools, found = [], [Pairs.of(())]
     has_peptides = sum(len(sequence) <= peptides.MAX_RESIDUES for sequence in distinct) > 1
     if has_peptides:
         peptides.require()  # before the long search
     if len(distinct) > 1:
-        pairs, tool = _homologues(distinct, max_e_value, threads, on_progress)
+        pairs, named = _homologues(distinct, search, max_e_value, program, threads, on_progress)
         found.append(pairs)
-        tools.append(tool)
+        tools.append(named)
     links = [pairs.taken(pairs.identity >= min_identity).numbers() for pairs in found]
     if has_peptides:
         alike = peptides.similar_pairs(distinct, min_identity=min_identity_short, on_progress=on_progress)
@@ -118,21 +164,34 @@ def _check(min_identity: float, min_identity_short: float, max_e_value: float) -
 
 def _homologues(
     sequences: Sequence[str],
+    search: Search,
     max_e_value: float,
+    program: str | None,
     threads: int | None,
     on_progress: OnProgress | None,
 ) -> tuple[Pairs, str]:
     """Pairs of homologues of any identity, and what found them."""
-    program = mmseqs.find()
     if program is None:
         in_process = homology.similar_pairs(
-            sequences, max_e_value=max_e_value, threads=threads, on_progress=on_progress
+            sequences,
+            max_e_value=max_e_value,
+            min_coverage=search.min_coverage,
+            threads=threads,
+            on_progress=on_progress,
         )
         return Pairs.of(in_process), f"phmmer (PyHMMER {_version('pyhmmer')})"
     tell = on_progress or (lambda _stage, _done, _total: None)
     tool = f"MMseqs2 {mmseqs.version(program)}"
     tell(homology.STAGE, 0, 1)
-    pairs = Pairs.of(mmseqs.similar_pairs(program, sequences, max_e_value=max_e_value, threads=threads))
+    found = mmseqs.similar_pairs(
+        program,
+        sequences,
+        max_e_value=max_e_value,
+        min_coverage=search.min_coverage,
+        sensitivity=search.sensitivity,
+        threads=threads,
+    )
+    pairs = Pairs.of(found)
     tell(homology.STAGE, 1, 1)
     return pairs, tool
 

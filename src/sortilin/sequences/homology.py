@@ -116,6 +116,7 @@ def similar_pairs(
     sequences: Sequence[str],
     *,
     max_e_value: float = MAX_E_VALUE,
+    min_coverage: float | None = None,
     threads: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Iterator[Pair]:
@@ -127,6 +128,8 @@ def similar_pairs(
     Args:
         sequences: Cleaned sequences (20 letters and X, length >= 1).
         max_e_value: Largest E-value, among all sequences.
+        min_coverage: Smallest share of both sequences that the alignment spans, above 0 and at most 1; None
+            for any.
         threads: Queries searched at a time; None or 0 for one a core.
         on_progress: Called after each query.
 
@@ -137,7 +140,11 @@ def similar_pairs(
         for hit in found:
             target = int(hit.name)
             if target != query:
-                n_equal, n_columns = _equal(hit.best_domain.alignment)
+                alignment = hit.best_domain.alignment
+                lengths = len(sequences[query]), len(sequences[target])
+                if min_coverage is not None and _coverage(alignment, *lengths) < min_coverage:
+                    continue
+                n_equal, n_columns = _equal(alignment)
                 ends = min(query, target), max(query, target)
                 yield Pair(*ends, n_equal, n_equal / n_columns, hit.evalue)
 
@@ -146,6 +153,13 @@ def _equal(alignment: Any) -> tuple[int, int]:
     """Columns with equal residues, and all; HMMER writes uncertain ones in lower case, and gaps apart."""
     query, target = str(alignment.hmm_sequence).upper(), str(alignment.target_sequence).upper()
     return sum(a == b for a, b in zip(query, target, strict=True)), len(query)
+
+
+def _coverage(alignment: Any, n_query: int, n_target: int) -> float:
+    """Share of the sequence that is spanned less; of one that was cut, of a window."""
+    of_query = alignment.hmm_to - alignment.hmm_from + 1
+    of_target = alignment.target_to - alignment.target_from + 1
+    return float(min(of_query / min(n_query, WINDOW), of_target / min(n_target, WINDOW)))
 
 
 def _rank(hit: Hit) -> tuple[float, float, int]:

@@ -2,8 +2,8 @@
 
 biotrainer  >P1 TARGET=Nucleus SET=train VALIDATION=True
 deeploc     >P1 Nucleus-U, >P2 Cell.membrane-M test
-pipe        >P1|Nucleus, >P2|1|testing
-column      a table's column `label`, and `set` or `split`
+pipe        >P1|Nucleus, >P2|1|testing, >P3|Nucleus|Cytosol where a sequence has several classes
+column      a table's column `label`, and `set` or `split`: train, val, test, or fold-1, fold-2, ...
 filename    nucleus.fasta: one file for each class
 """
 
@@ -38,6 +38,10 @@ SPLITS = {
 }
 """Spelling of a split, lower case → the split."""
 
+FOLD = "fold-"
+"""Begins a split that is a fold of a cross-validation: "fold-1", "fold-2", ..."""
+
+_FOLD = re.compile(rf"{FOLD}([1-9]\d{{0,2}})", re.IGNORECASE)
 _MAX_SHOWN = 60
 _COMPRESSION_ENDINGS = {".gz", ".bgz", ".bz2", ".xz", ".zst"}
 _TEXT_ENDINGS = {".fasta", ".fas", ".fa", ".faa", ".fsa", ".mpfa", ".pep", ".seq", ".txt", ".csv", ".tsv"}
@@ -45,7 +49,8 @@ _TARGET = re.compile(r"(?:^|\s)TARGET=(\S+)")
 _SET = re.compile(r"(?:^|\s)SET=(\S+)")
 _VALIDATION = re.compile(r"(?:^|\s)VALIDATION=True\b")
 _DEEPLOC = re.compile(r"(\S+)-[MSU](?:\s+(test))?")
-_PIPE = re.compile(rf"[^|]+\|([^|]+)(?:\|({'|'.join(SPLITS)}))?", re.IGNORECASE)
+_PIPE = re.compile(rf"[^|]+\|([^|]+(?:\|[^|]*?)*?)(?:\|({'|'.join(SPLITS)}))?", re.IGNORECASE)
+_PIPE_ALONE = re.compile(rf"[^|]+\|[^|]+(?:\|(?:{'|'.join(SPLITS)}))?", re.IGNORECASE)
 _DATABASE_ID = re.compile(r"(?:sp|tr|gi|gb|emb|dbj|ref|pdb|lcl|pir|prf|gnl|bbs|pat)\|", re.IGNORECASE)
 
 
@@ -174,10 +179,15 @@ def _detected(first: Sequence[Entry], origin: Origin) -> Labeller:
     misfits = []
     for habit, take in HEADER_HABITS.items():
         misfit = next((n for n, entry in enumerate(first, 1) if take(entry) is None), None)
-        if misfit is None:
+        if misfit is None and _is_sure(habit, first):
             return _by_header(habit, origin)
-        misfits.append((misfit, habit))
+        misfits.append((misfit or 1, habit))
     raise LabelError(_undetected(first, origin, *max(misfits)))
+
+
+def _is_sure(habit: str, first: Sequence[Entry]) -> bool:
+    """Whether a habit that fits all is meant: headers with several fields throughout may be other things."""
+    return habit != "pipe" or any(_PIPE_ALONE.fullmatch(entry.header) for entry in first)
 
 
 def _undetected(first: Sequence[Entry], origin: Origin, misfit: int, habit: str) -> str:
@@ -191,8 +201,10 @@ def _undetected(first: Sequence[Entry], origin: Origin, misfit: int, habit: str)
 def _split(text: str) -> str | None:
     if not text:
         return None
+    if _FOLD.fullmatch(text):
+        return text.lower()
     if text.lower() not in SPLITS:
-        raise LabelError(f"has the unknown split {text!r}; allowed: {', '.join(SPLITS)}")
+        raise LabelError(f"has the unknown split {text!r}; allowed: {', '.join(SPLITS)}, {FOLD}1, ...")
     return SPLITS[text.lower()]
 
 

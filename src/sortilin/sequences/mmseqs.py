@@ -16,10 +16,13 @@ from sortilin.sequences.homology import Hit
 from sortilin.sequences.relatives import Pair
 
 PROGRAM = "mmseqs"
+INSTALL = "conda install -c conda-forge -c bioconda mmseqs2, brew install mmseqs2 or apt install mmseqs2"
+MAX_SENSITIVITY = 7.5
+"""The most sensitive search that the program offers; 1 is the fastest."""
 
 _COLUMNS = "query,target,fident,alnlen,evalue,bits"
 _SEARCH = {
-    "-s": "7.5",  # the most sensitive
+    "-s": f"{MAX_SENSITIVITY:g}",
     "--max-seqs": "2000",  # homologues a query, beyond which its farthest ones are left out
     "--alignment-mode": "3",  # with identities
     "--dbtype": "1",  # proteins; else a peptide of A, C, G and T may be taken for DNA
@@ -59,6 +62,8 @@ def similar_pairs(
     sequences: Sequence[str],
     *,
     max_e_value: float,
+    min_coverage: float | None = None,
+    sensitivity: float = MAX_SENSITIVITY,
     threads: int | None = None,
 ) -> Iterator[Pair]:
     """Pairs of sequences of which one finds the other, whatever their identity; a pair may come twice.
@@ -70,12 +75,17 @@ def similar_pairs(
         program: Path of MMseqs2.
         sequences: Cleaned sequences (20 letters and X, length >= 1).
         max_e_value: Largest E-value, among all sequences.
+        min_coverage: Smallest share of both sequences that the alignment spans, above 0 and at most 1; None
+            for any.
+        sensitivity: From 1, the fastest, to `MAX_SENSITIVITY`.
         threads: Threads of the program; None or 0 for one a core.
 
     Raises:
         SortilinError: The program cannot be run, or fails.
     """
-    options = {**_SEARCH, "-e": f"{max_e_value:g}"}
+    options = {**_SEARCH, "-e": f"{max_e_value:g}", "-s": f"{sensitivity:g}"}
+    if min_coverage is not None:
+        options |= {"-c": f"{min_coverage:g}", "--cov-mode": "0"}  # 0: of both
     for query, target, identity, n_columns, e_value, _ in _search(program, sequences, None, options, threads):
         if query != target:
             first, second = sorted((query, target))

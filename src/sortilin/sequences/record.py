@@ -28,7 +28,7 @@ class SequenceRecord:
         sequence: Letters of the 20 residues and X, upper case, length >= 1.
         description: The rest of the header.
         label: The label as read; None if labels were not asked for.
-        split: "train", "val", "test", or None where the source says nothing.
+        split: "train", "val", "test", a fold ("fold-1", ...), or None where the source says nothing.
         flags: What the residue policy changed, with the number of letters: "U>C:1", "unknown:3".
     """
 

@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sortilin.predictor import Predictor
 from sortilin.results import Prediction
@@ -115,10 +115,7 @@ class Batcher:
             SequenceRecord(str(i), record.sequence, flags=record.flags) for i, record in enumerate(records)
         ]
         found = [p for part in self.model.predict_batches(iter(numbered)) for p in part]
-        return [
-            Prediction(record.id, p.length, p.label, p.probabilities, p.flags, p.answers)
-            for record, p in zip(records, found, strict=True)
-        ]
+        return [replace(p, id=record.id) for record, p in zip(records, found, strict=True)]
 
     def _give(self, request: _Request, part: list[Prediction]) -> None:
         request.done += part

@@ -63,7 +63,9 @@ def write(kind: str, job: Job, table: Table, models: Models) -> BinaryIO:
     if kind not in ("tsv", "jsonl", "parquet"):
         raise ConfigError(f"there is no download '{kind[:20]}'; choose from: {', '.join(TYPES)}")
     stream: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - whoever sends it closes it
-    writer = registry.get("format", kind)(stream, classes=job.classes, title=job.title or job.model)
+    extra = table.overview().get("extra", [])
+    more = {"extra": extra} if extra else {}
+    writer = registry.get("format", kind)(stream, classes=job.classes, title=job.title or job.model, **more)
     for batch in _batches(table.all()):
         writer.write([_harmless(p) for p in batch] if kind == "tsv" else batch)
     writer.finish(_summary(job, models))
@@ -85,7 +87,7 @@ def fasta(job: Job, table: Table, store: JobStore, prediction: str = "") -> Iter
 def _fasta(table: Table, store: JobStore, job: Job, prediction: str) -> Iterator[bytes]:
     part = io.StringIO()
     for record, p in zip(store.records(job.name), table.all(), strict=True):
-        if prediction and p.label != prediction:
+        if prediction and prediction not in p.labels:
             continue
         part.write(f">{escape(p.id)} {p.label} {p.probability:.3f} {p.confidence}\n")
         for start in range(0, len(record.sequence), 60):

@@ -10,6 +10,7 @@ from typing import Any
 from sortilin import predictor, registry
 from sortilin.errors import UnknownNameError
 from sortilin.predictor import Predictor
+from sortilin.results import Quality
 from sortilin.serve.settings import Settings
 
 
@@ -65,7 +66,19 @@ class Models:
             "version": description.get("sortilin_version", ""),
             "trained_on": description["training_data"]["name"],
             "lengths": list(description["training_data"]["lengths"]),
+            "measured": _measured(description, task.metric),
             "citation": task.citation,
             "limits": list(task.limits),
             "not_for": list(getattr(task, "not_for", ())),
         }
+
+
+def _measured(description: Mapping[str, Any], metric: str) -> str:
+    """How good a model is, with spread and n; empty where its folder does not say."""
+    if metric not in description.get("metrics", {}):
+        return ""
+    quality = Quality.of(description, metric)
+    return f"{_NAMES.get(metric, metric.replace('_', ' '))} {quality}, cross-validated"
+
+
+_NAMES = {"macro_f1": "macro-F1", "mcc": "MCC", "roc_auc": "ROC-AUC"}

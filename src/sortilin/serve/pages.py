@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData, UploadFile
 
 from sortilin import registry
-from sortilin.errors import InputError, SortilinError
+from sortilin.errors import ConfigError, InputError, SortilinError
 from sortilin.explain import signals
 from sortilin.results import HIGH_CONFIDENCE, MEDIUM_CONFIDENCE, Prediction
 from sortilin.serve import downloads, endpoints, explaining, plots, residues, table
@@ -28,6 +28,8 @@ from sortilin.serve.faults import status_of
 from sortilin.serve.rendering import page as _page
 from sortilin.serve.service import RefusedError, Service
 from sortilin.serve.service import Request as Asked
+from sortilin.serve.store import Job
+from sortilin.trust import Sets
 
 ROWS_A_PAGE = 50
 N_COLOURS = 8
@@ -38,8 +40,14 @@ QUEUE_AWAY = "The queue cannot be reached at the moment. The job is kept and is 
 _MAX_ECHOED = 1_000_000
 """Characters of pasted text that come back with an error, to be mended."""
 
+COVERAGE = 0.9
+"""Of the sets of classes that a result names."""
+
 _ROUNDING = 1e-9
 """0.6 and 0.3 reach 0.9."""
+
+_UNEVEN = 1e-3
+"""Probabilities of exclusive classes are not farther from 1 together, as they are stored."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -169,7 +177,7 @@ async def job(  # noqa: PLR0913, PLR0917 - a parameter each
     if page > n_pages:  # a search that was made narrower on a later page
         page = n_pages
         found = await asyncio.to_thread(rows.find, _at(query, page))
-    colours = _colours(job.classes)
+    colours, sets = _colours(job.classes), _sets(service, job)
     values = {
         **shared,
         "query": query,
@@ -177,7 +185,8 @@ async def job(  # noqa: PLR0913, PLR0917 - a parameter each
         "n_pages": n_pages,
         "n_found": found.n,
         "first": (page - 1) * ROWS_A_PAGE + 1,
-        "rows": [_row(position, p, job.classes) for position, p in found.rows],
+        "rows": [_row(position, p, job.classes, sets) for position, p in found.rows],
+        "coverage": sets and sets.coverage,
         "overview": overview,
         "colours": colours,
         "lengths": plots.lengths(overview),
@@ -212,13 +221,47 @@ def _colours(classes: tuple[str, ...] | list[str]) -> dict[str, int]:
     return {c: i % N_COLOURS for i, c in enumerate(classes)}
 
 
-def _row(position: int, p: Prediction, classes: tuple[str, ...]) -> dict[str, Any]:
+def _row(
+    position: int, p: Prediction, classes: tuple[str, ...], sets: Sets | _NoSets | None
+) -> dict[str, Any]:
     return {
         "position": position,
         "prediction": p,
         "bars": [(c, p.probabilities[c], i % N_COLOURS) for i, c in enumerate(classes)],
-        "set": prediction_set(p),
+        "set": _set(p, sets),
     }
+
+
+class _NoSets:
+    """In place of sets where each class has a probability of its own, and none is the one true class."""
+
+    coverage = None
+
+    def __call__(self, predictions: Sequence[Prediction]) -> list[Prediction]:
+        """The predictions as they are."""
+        return list(predictions)
+
+
+def _sets(service: Service, job: Job) -> Sets | _NoSets | None:
+    """What makes sets that hold the true class as often as said; None where the model cannot."""
+    if job.model not in service.models.names:
+        return None
+    model = service.models.get(job.model)
+    if model.model.checksum != job.checksum:
+        return None
+    if model.decider is not None:
+        return _NoSets()
+    try:
+        return model.sets(COVERAGE, per_class=True, never_empty=True)
+    except ConfigError:
+        return None
+
+
+def _set(p: Prediction, sets: Sets | _NoSets | None) -> list[str]:
+    """The classes that a prediction does not rule out."""
+    if sets is None and abs(sum(p.probabilities.values()) - 1) > _UNEVEN:
+        return []  # of a model of several classes a sequence that is served no more
+    return prediction_set(p) if sets is None else list(sets([p])[0].set or ())
 
 
 def prediction_set(p: Prediction, share: float = 0.9) -> list[str]:
@@ -291,13 +334,13 @@ async def sequence(
     if found is None:
         return error_page(request, 404, f"The job has {job.n:,} sequences; there is none at {position:,}.")
     text = await asyncio.to_thread(service.sequence, name, position)
-    wanted = label if label in job.classes else found.label
+    wanted = label if label in job.classes else found.top
     marks = await asyncio.to_thread(signals.find, text)
     # What another version of the model looks at explains no answer of this one.
     is_served = (
         job.model in service.models.names and service.models.get(job.model).model.checksum == job.checksum
     )
-    profile = None
+    profile, sets = None, _sets(service, job)
     if is_served and len(text) <= explaining.MAX_RESIDUES:
         explainer: explaining.Explainer = request.app.state.explainer
         profile = await explainer.profile((name, position, wanted), service.models.get(job.model), text)
@@ -307,7 +350,8 @@ async def sequence(
         "position": position,
         "prediction": found,
         "label": wanted,
-        "set": prediction_set(found),
+        "set": _set(found, sets),
+        "coverage": sets and sets.coverage,
         "colours": _colours(job.classes),
         "answers": [
             (q.title, q.positive, found.answers[q.name])

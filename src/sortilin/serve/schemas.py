@@ -72,11 +72,19 @@ class PredictionOut(BaseModel):
     position: int = Field(description="Place in the submission, from 1.")
     id: str
     length: int = Field(description="Residues.")
-    prediction: str = Field(description="The most probable class.")
-    probability: float = Field(description="Its calibrated probability.")
+    prediction: str = Field(description="The most probable class; several are joined by |.")
+    probability: float = Field(description="Calibrated; of several that of the most probable.")
     confidence: str = Field(description="High, Medium or Low.")
     probabilities: dict[str, float]
     answers: dict[str, float] = Field(description="Question of two classes → probability of yes.")
+    spread: float | None = Field(
+        default=None,
+        description="Standard deviation of the probability over the members of the model; null where it has "
+        "one opinion.",
+    )
+    disagreement: float | None = Field(
+        default=None, description="Mutual information of class and member, in nats; null likewise."
+    )
     flags: list[str]
 
     @classmethod
@@ -91,6 +99,8 @@ class PredictionOut(BaseModel):
             confidence=p.confidence,
             probabilities=dict(p.probabilities),
             answers=dict(p.answers),
+            spread=p.spread,
+            disagreement=p.disagreement,
             flags=list(p.flags),
         )
 
@@ -146,6 +156,7 @@ class ModelOut(BaseModel):
     version: str
     trained_on: str
     lengths: list[int] = Field(description="Shortest and longest training sequence.")
+    measured: str = Field(description="Metric, mean ± spread over folds, and n; empty where not known.")
     citation: str
     limits: list[str]
     not_for: list[str]

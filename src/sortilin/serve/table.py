@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sortilin.errors import OutputError
-from sortilin.results import Prediction
+from sortilin.results import Prediction, count_classes
 from sortilin.serve.store import NoSuchJobError
 
 SORTABLE = ("position", "id", "length", "prediction", "probability")
@@ -24,6 +24,12 @@ SORTABLE = ("position", "id", "length", "prediction", "probability")
 
 LENGTH_BINS = 24
 PROBABILITY_BINS = 20
+
+OPINIONS = ("spread", "disagreement")
+"""Optional columns of models of several members: how far these are apart."""
+
+_IS_PREDICTED = "(prediction = ? OR instr('|' || prediction || '|', '|' || ? || '|') > 0)"
+"""A class stands alone, or among several that are joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class Writer:
                 self._file.execute(f"PRAGMA {pragma}")
             self._file.execute(
                 "CREATE TABLE rows (position INTEGER PRIMARY KEY, id TEXT, length INTEGER, prediction TEXT, "
-                f"probability REAL, flags TEXT, answers TEXT, {columns})"
+                f"probability REAL, flags TEXT, answers TEXT, {columns}, opinions TEXT)"
             )
             self._file.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT)")
             self._file.execute("BEGIN")
@@ -92,7 +98,7 @@ class Writer:
         Raises:
             OutputError: There is no room.
         """
-        marks = ", ".join("?" * (7 + len(self.classes)))
+        marks = ", ".join("?" * (8 + len(self.classes)))
         with _faults(self.path):
             self._file.executemany(f"INSERT INTO rows VALUES ({marks})", map(self._row, predictions))  # noqa: S608 - of our own words
 
@@ -100,7 +106,8 @@ class Writer:
         self._n += 1
         values = [p.probabilities[c] for c in self.classes]
         flags, answers = "\n".join(p.flags), json.dumps(dict(p.answers)) if p.answers else ""
-        return (self._n, p.id, p.length, p.label, p.probability, flags, answers, *values)
+        opinions = "" if p.spread is None else json.dumps({name: getattr(p, name) for name in OPINIONS})
+        return (self._n, p.id, p.length, p.label, p.probability, flags, answers, *values, opinions)
 
     def finish(self) -> None:
         """Give the file its name.
@@ -127,7 +134,7 @@ class Writer:
 def _overview(file: sqlite3.Connection, classes: Sequence[str]) -> dict[str, Any]:
     """Counts for the plots, so that no page reads all rows."""
     n, shortest, longest = file.execute("SELECT count(*), min(length), max(length) FROM rows").fetchone()
-    counts = Counter(dict(file.execute("SELECT prediction, count(*) FROM rows GROUP BY prediction")))
+    labels = Counter(dict(file.execute("SELECT prediction, count(*) FROM rows GROUP BY prediction")))
     width = max(1, -(-(longest - shortest + 1) // LENGTH_BINS)) if n else 1
     lengths = dict(
         file.execute(
@@ -137,17 +144,19 @@ def _overview(file: sqlite3.Connection, classes: Sequence[str]) -> dict[str, Any
     probabilities = {
         c: dict(
             file.execute(
-                "SELECT min(CAST(probability * ? AS INTEGER), ?) AS bin, count(*) FROM rows "
-                "WHERE prediction = ? GROUP BY bin",
-                (PROBABILITY_BINS, PROBABILITY_BINS - 1, c),
+                f"SELECT min(CAST(p{place} * ? AS INTEGER), ?) AS bin, count(*) FROM rows "  # noqa: S608 - of our own words
+                f"WHERE {_IS_PREDICTED} GROUP BY bin",
+                (PROBABILITY_BINS, PROBABILITY_BINS - 1, c, c),
             )
         )
-        for c in classes
+        for place, c in enumerate(classes)
     }
     flagged = file.execute("SELECT count(*) FROM rows WHERE flags != ''").fetchone()[0]
+    apart = file.execute("SELECT 1 FROM rows WHERE opinions != '' LIMIT 1").fetchone()
     return {
         "n": n,
-        "counts": {c: counts.get(c, 0) for c in classes},
+        "counts": count_classes(labels, classes),
+        "has_several": not set(labels) <= set(classes),
         "lengths": {
             "first": shortest or 0,
             "width": width,
@@ -155,6 +164,7 @@ def _overview(file: sqlite3.Connection, classes: Sequence[str]) -> dict[str, Any
         },
         "probabilities": {c: [probabilities[c].get(i, 0) for i in range(PROBABILITY_BINS)] for c in classes},
         "n_flagged": flagged,
+        "extra": list(OPINIONS) if apart else [],
     }
 
 
@@ -201,7 +211,9 @@ class Table:
                 yield self._prediction(row)
 
     def _prediction(self, row: Sequence[Any]) -> Prediction:
-        _, record_id, length, label, _, flags, answers, *probabilities = row
+        _, record_id, length, label, _, flags, answers, *rest = row
+        n_classes = len(self.classes)
+        probabilities, opinions = rest[:n_classes], "".join(rest[n_classes:])  # older files have no opinions
         return Prediction(
             record_id,
             length,
@@ -209,6 +221,7 @@ class Table:
             dict(zip(self.classes, probabilities, strict=True)),
             tuple(flags.split("\n")) if flags else (),
             json.loads(answers) if answers else {},
+            **(json.loads(opinions) if opinions else {}),
         )
 
     def _where(self, query: Query) -> tuple[str, tuple[Any, ...]]:
@@ -218,8 +231,9 @@ class Table:
             parts.append("instr(lower(id), lower(?)) > 0")
             values.append(query.search)
         if query.prediction:
-            parts.append("prediction = ?")
-            values.append(query.prediction)
+            several = self.overview().get("has_several", False)
+            parts.append(_IS_PREDICTED if several else "prediction = ?")
+            values += [query.prediction] * (1 + several)
         if query.flagged:
             parts.append("flags != ''")
         return (f"WHERE {' AND '.join(parts)}" if parts else ""), tuple(values)

@@ -39,7 +39,7 @@ class Examples(Protocol):
 
     Attributes:
         lengths: (N,) positions of each example, 1 where an example is a single vector.
-        targets: (N,) class indices.
+        targets: (N,) class indices; or (N, C) of 0 and 1, where one may have several classes.
     """
 
     lengths: IntArray
@@ -227,7 +227,7 @@ class _Run:
             )
         self.accelerator.backward(loss * share)
         self.sums["loss"] += value * len(rows)
-        self.sums["correct"] += float((logits.argmax(dim=1) == y).sum())
+        self.sums["correct"] += losses.n_right(logits.detach(), y)
         self.sums["n"] += len(rows)
         self.sums["positions"] += float(self.examples.lengths[rows].sum())
 
@@ -267,8 +267,7 @@ class _Run:
         watched = self.bare if self.average is None else self.average.module
         logits = self._logits(watched, self.job.validation)
         targets = self.job.validation.targets
-        loss = nn.functional.cross_entropy(torch.as_tensor(logits), torch.as_tensor(targets))
-        measured = {LOSS: float(loss), **self.job.score(logits, targets)}
+        measured = {LOSS: losses.validation(logits, targets), **self.job.score(logits, targets)}
         if self.config.metric not in measured:
             raise ConfigError(
                 f"training.metric '{self.config.metric}' is not measured; choose from: {', '.join(measured)}"

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sortilin.interfaces import IntArray
+from sortilin.errors import ConfigError
+from sortilin.interfaces import DoubleArray, IntArray
 from sortilin.training.config import TrainingConfig
 
 
@@ -48,11 +49,82 @@ class Loss(nn.Module):
         return ((1 - of_truth) ** self.gamma * each).sum() / total
 
 
-def build(config: TrainingConfig, y: IntArray, n_classes: int) -> Loss:
-    """The loss that a configuration asks for; class weights from the (N,) training targets."""
+class BinaryLoss(nn.Module):
+    """Mean binary cross-entropy of a batch: (B, C) logits and (B, C) of 0 and 1 → a scalar.
+
+    Each output says yes or no by itself. With `gamma` above 0 each cell is weighed by (1 - p) ** gamma, p the
+    probability of its truth. With label smoothing a truth is moved by half of it towards the other.
+
+    Args:
+        positive_weights: (C,) weight of a yes of each class, as in PyTorch; None for 1.
+        label_smoothing: 0 to 1.
+        gamma: Of the focal loss; 0 for none.
+    """
+
+    positive_weights: Tensor | None
+
+    def __init__(self, positive_weights: Tensor | None, *, label_smoothing: float, gamma: float) -> None:
+        super().__init__()
+        self.register_buffer("positive_weights", positive_weights)
+        self.label_smoothing, self.gamma = label_smoothing, gamma
+
+    def weight(self, y: Tensor) -> float:
+        """What the mean over a batch of (B, C) targets is divided by: B."""
+        return float(len(y))
+
+    def forward(self, logits: Tensor, y: Tensor) -> Tensor:
+        """(B, C) logits, (B, C) of 0 and 1 → the mean loss of a cell."""
+        logits, truth = logits.float(), y.float()
+        goal = truth * (1 - self.label_smoothing) + self.label_smoothing / 2
+        each = functional.binary_cross_entropy_with_logits(
+            logits, goal, pos_weight=self.positive_weights, reduction="none"
+        )
+        if self.gamma:
+            of_truth = torch.where(truth > 0, logits, -logits).sigmoid()
+            each = (1 - of_truth) ** self.gamma * each
+        return each.mean()
+
+
+def validation(logits: DoubleArray, y: IntArray) -> float:
+    """Mean cross-entropy of (N, C) logits: of (N,) class indices, or binary of (N, C) of 0 and 1."""
+    measured, truth = torch.as_tensor(logits), torch.as_tensor(y)
+    if truth.ndim == 1:
+        return float(functional.cross_entropy(measured, truth))
+    return float(functional.binary_cross_entropy_with_logits(measured, truth.to(measured.dtype)))
+
+
+def n_right(logits: Tensor, y: Tensor) -> float:
+    """How many of a batch are right; where a sequence may have several classes, by the share of its cells."""
+    if y.ndim == 1:
+        return float((logits.argmax(dim=1) == y).sum())
+    return float(((logits > 0) == (y > 0)).float().mean(dim=1).sum())
+
+
+def build(config: TrainingConfig, y: IntArray, n_classes: int) -> Loss | BinaryLoss:
+    """The loss that a configuration asks for.
+
+    Args:
+        config: Options.
+        y: (N,) training targets, or (N, C) of 0 and 1 where a sequence may have several classes; class
+            weights are those of their frequencies.
+        n_classes: C.
+
+    Raises:
+        ConfigError: Classes are to be filled up, and a sequence may have several.
+    """
+    gamma = config.focal_gamma if config.loss == "focal" else 0.0
     weights = None
+    if y.ndim == 2:
+        if config.resampling != "none":
+            raise ConfigError(
+                f"training.resampling '{config.resampling}' is not for several classes a sequence: leave it "
+                "out, or give class_weights: balanced"
+            )
+        if config.class_weights == "balanced":
+            n_yes = np.maximum(y.sum(axis=0), 1)
+            weights = torch.tensor((len(y) - n_yes) / n_yes, dtype=torch.float32)
+        return BinaryLoss(weights, label_smoothing=config.label_smoothing, gamma=gamma)
     if config.class_weights == "balanced":
         counts = np.bincount(y, minlength=n_classes)
         weights = torch.tensor(len(y) / (n_classes * np.maximum(counts, 1)), dtype=torch.float32)
-    gamma = config.focal_gamma if config.loss == "focal" else 0.0
     return Loss(weights, label_smoothing=config.label_smoothing, gamma=gamma)

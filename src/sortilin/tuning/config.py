@@ -24,6 +24,7 @@ from sortilin.errors import ConfigError, UnknownNameError
 from sortilin.evaluation import metrics
 from sortilin.experiment import ExperimentConfig
 from sortilin.experiment.config import validated, yaml_text
+from sortilin.experiment.split_config import SplitConfig, SplitOption
 from sortilin.tuning import space as spaces
 from sortilin.tuning.space import Choices, Range
 
@@ -46,12 +47,14 @@ class TuneConfig(BaseModel):
 
     Attributes:
         trials: How many combinations are tried; None for all of a grid, else 30.
-        folds: Stratified folds inside the training rows; 1 for one split into 80 % and 20 %.
+        folds: Folds inside the training rows; 1 for one split into 80 % and 20 %, or, where rows are given,
+            into what the data mark for training and for validation.
         metric: What is best; its mean over the folds is the value of a trial.
         sampler: The tree-structured Parzen estimator (Bergstra et al. 2011), chance, or every combination.
         pruner: "median" stops a trial that stands below the median of those before it.
         timeout_minutes: No trial is started after so long.
         space: Path of an option → what is tried.
+        split: How the training rows are split here; None for the experiment's own split.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +65,7 @@ class TuneConfig(BaseModel):
     pruner: Literal["median", "none"]
     timeout_minutes: PositiveFloat | None = None
     space: dict[str, Range | Choices] = Field(min_length=1)
+    split: SplitOption | None = None
 
     @field_validator("space", mode="before")
     @classmethod
@@ -117,6 +121,11 @@ class Tuning:
 
     experiment: ExperimentConfig
     tune: TuneConfig
+
+    @property
+    def split(self) -> SplitConfig:
+        """How the training rows are split into what a trial learns from and what it is scored on."""
+        return self.tune.split or self.experiment.split
 
     def values(self) -> dict[str, Any]:
         """As plain values, which `resolved` takes."""

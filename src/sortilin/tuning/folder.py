@@ -4,6 +4,7 @@ tune.yaml     the resolved search; `sortilin tune OUT/tune.yaml` makes the same 
 tuning.json   what shapes the trials, so that another search is refused here
 journal.log   the trials, unless another storage is named
 trials/       what the fit of each trial needs to go on after a kill, and its curves
+split.json    what the split of the training rows came to, where it is not merely stratified
 trials.tsv    trials that have ended
 best.yaml     the experiment with the best options, for `sortilin train`
 """
@@ -19,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from sortilin.errors import ConfigError, OutputError
+from sortilin.experiment.balance import Reached
 from sortilin.experiment.config import ExperimentConfig, to_yaml
+from sortilin.experiment.split_config import STRATIFIED
 from sortilin.locks import FileLock
 from sortilin.report import escape, open_output
 from sortilin.training.config import CHECKPOINT
@@ -29,7 +32,7 @@ from sortilin.tuning.config import Tuning
 from sortilin.tuning.storage import writing
 from sortilin.tuning.study import Finished
 
-RESOLVED, ORIGIN, JOURNAL = "tune.yaml", "tuning.json", "journal.log"
+RESOLVED, ORIGIN, JOURNAL, SPLIT = "tune.yaml", "tuning.json", "journal.log", "split.json"
 TRIALS, TABLE, BEST = "trials", "trials.tsv", "best.yaml"
 FORMAT_VERSION = 1
 
@@ -128,6 +131,14 @@ class Folder:
         if best is not None:
             self._replace(BEST, best_yaml(tuning, best, len(trials)))
 
+    def note_split(self, reached: Reached) -> None:
+        """Write what the split of the training rows came to.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        self._replace(SPLIT, json.dumps(reached.record(), indent=1) + "\n")
+
     def forget(self, number: int) -> None:
         """Remove the checkpoints of a trial that has ended; its curves stay."""
         with writing(self.trials):
@@ -149,12 +160,13 @@ def _json(origin: Origin, identity: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def identity(tuning: Tuning, fingerprint: str) -> dict[str, Any]:
+def identity(tuning: Tuning, fingerprint: str, of_rows: str = "") -> dict[str, Any]:
     """What shapes the trials of a search, as plain values.
 
     Args:
         tuning: The search.
         fingerprint: Of the sequences and labels that it sees; where they come from does not matter.
+        of_rows: Of the clusters or marks that they are split by; empty where there are none.
     """
     experiment = tuning.experiment.model_dump(mode="json")
     tune = tuning.tune.model_dump(mode="json", by_alias=True)
@@ -162,6 +174,8 @@ def identity(tuning: Tuning, fingerprint: str) -> dict[str, Any]:
     return {
         "data": fingerprint,
         **{name: experiment[name] for name in shaping},
+        **({} if tuning.experiment.split.kind == STRATIFIED else {"split": experiment["split"]}),
+        **({"rows": of_rows} if of_rows else {}),
         # The order of the options is that of a grid.
         config.SECTION: {n: v for n, v in tune.items() if n not in _FREE} | {"order": list(tune["space"])},
     }
@@ -188,6 +202,8 @@ def refuse_other(there: Mapping[str, Any], now: Mapping[str, Any], where: str) -
 def _difference(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     if name == "data":
         return "data: other sequences or labels"
+    if name == "rows":
+        return "rows: other clusters or marks"
     before, now = (json.dumps(side[name]) if name in side else "absent" for side in (old, new))
     return f"{name}: {before} there, {now} now"
 
@@ -205,11 +221,13 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 def table(trials: Sequence[Finished], paths: Sequence[str]) -> str:
     """Trials that have ended, a row each, tab-separated."""
-    rows = [("number", "state", "value", *paths, "seconds", "note")]
+    rows = [("number", "state", "value", "spread", "low", "high", "n", *paths, "seconds", "note")]
     for trial in trials:
         options = (_text(trial.options.get(path)) for path in paths)
         value = "" if trial.value is None else repr(trial.value)
-        rows.append((str(trial.number), trial.state, value, *options, f"{trial.seconds:.1f}", trial.note))
+        sure = (trial.spread, *(trial.interval or (None, None)), trial.n)
+        figures = (value, *("" if one is None else repr(one) for one in sure))
+        rows.append((str(trial.number), trial.state, *figures, *options, f"{trial.seconds:.1f}", trial.note))
     return "".join("\t".join(map(escape, row)) + "\n" for row in rows)
 
 

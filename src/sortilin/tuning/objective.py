@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sortilin.evaluation import metrics
+from sortilin.evaluation import bounded, metrics
 from sortilin.experiment import Component, validate
-from sortilin.experiment.validate import Fold, Problem
+from sortilin.experiment.validate import CrossValidation, Fold, Problem
 from sortilin.interfaces import DoubleArray, IntArray, OnProgress, Watch
 from sortilin.tuning.config import TuneConfig
 
@@ -49,6 +49,23 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
+class Value:
+    """What a trial came to, and how sure that is.
+
+    Attributes:
+        mean: Of the metric over the folds, or its value on the one split.
+        n: Held-out sequences that it was measured on.
+        spread: Sample standard deviation over the folds; None for one split.
+        interval: 95 % interval on the held-out rows of one split; None for folds.
+    """
+
+    mean: float
+    n: int
+    spread: float | None = None
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """How a trial is measured, the same for all.
 
@@ -60,8 +77,8 @@ class Measure:
     problem: Problem
     tune: TuneConfig
 
-    def value(self, spec: Component, workspace: Path, judge: Judge, tell: OnProgress | None = None) -> float:
-        """Mean of the metric over the folds.
+    def value(self, spec: Component, workspace: Path, judge: Judge, tell: OnProgress | None = None) -> Value:
+        """Mean of the metric over the folds, with its spread.
 
         Args:
             spec: The classifier with a trial's options.
@@ -75,23 +92,29 @@ class Measure:
         if self.tune.folds == 1:
             return self._of_split(spec, self._watch(workspace, 1, judge, tell), judge)
         parts: list[Fold] = []
-        for number, (train, held_out) in enumerate(validate.stratified_folds(self.problem), start=1):
+        for number, (train, held_out) in enumerate(validate.folds_of(self.problem), start=1):
             watch = self._watch(workspace, number, judge, tell)
             parts.append(validate.fit_fold(spec, self.problem, train, held_out, watch))
             if judge.should_stop():
                 raise Stopped
-            value = self._mean(parts)
+            found = self._assembled(parts)
+            value = None if found is None else found.mean(self.tune.metric)
             if number < self.tune.folds and value is not None and judge.report(value, number * FOLD_STEP):
                 raise Stopped
-        return self._checked(self._mean(parts))
+        found = self._assembled(parts)
+        mean = self._checked(None if found is None else found.mean(self.tune.metric))
+        return Value(mean, found.pooled.n, found.spread(self.tune.metric)) if found else Value(mean, 0)
 
-    def _of_split(self, spec: Component, watch: Watch, judge: Judge) -> float:
+    def _of_split(self, spec: Component, watch: Watch, judge: Judge) -> Value:
         train, held_out = validate.hold_out_rows(self.problem, SPLIT_SHARE)
         classifier, calibrate = validate.calibrated(spec, self.problem.rows(train), watch)
         if judge.should_stop():
             raise Stopped
         table = calibrate(classifier.scores(self.problem.x[held_out]))
-        return self._checked(self._metric(self.problem.y[held_out], table))
+        y, metric = self.problem.y[held_out], self.tune.metric
+        value = self._checked(self._metric(y, table))
+        around = bounded.of_set(y, table, self.problem.classes, metrics=[metric], seed=self.problem.seed)
+        return Value(value, len(y), interval=around[metric])
 
     def _watch(self, workspace: Path, fold: int, judge: Judge, tell: OnProgress | None) -> Watch:
         """The first fold's epochs are reported; those of the others would stand beside them."""
@@ -113,8 +136,8 @@ class Measure:
         names = (_VALIDATION + self.tune.metric, _VALIDATION + nearest)
         return next((record[name] for name in names if name in record), None)
 
-    def _mean(self, parts: list[Fold]) -> float | None:
-        """Over the folds so far, each calibrated on the others unless its fit set rows aside."""
+    def _assembled(self, parts: list[Fold]) -> CrossValidation | None:
+        """The folds so far, each calibrated on the others unless its fit set rows aside."""
         if len(parts) == 1 and parts[0].calibration is None:
             return None
         rows: IntArray = np.sort(np.concatenate([part.held_out for part in parts]))
@@ -122,7 +145,7 @@ class Measure:
             Fold(np.searchsorted(rows, part.held_out), part.scores, part.calibration, part.chosen)
             for part in parts
         ]
-        return validate.assemble(within, self.problem.rows(rows)).mean(self.tune.metric)
+        return validate.assemble(within, self.problem.rows(rows))
 
     def _metric(self, y: IntArray, table: DoubleArray) -> float:
         return metrics.evaluate(y, table, self.problem.classes).metrics[self.tune.metric]

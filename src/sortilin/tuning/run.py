@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sortilin.errors import LabelError, MissingDependencyError, TrainingError
-from sortilin.experiment import data, validate
+from sortilin.errors import ConfigError, LabelError, MissingDependencyError, TrainingError
+from sortilin.experiment import balance, data, splits, validate
+from sortilin.experiment.balance import Reached
 from sortilin.experiment.data import LabelledSet
 from sortilin.experiment.inputs import Inputs
+from sortilin.experiment.split_config import GIVEN
+from sortilin.experiment.splits import Parting
 from sortilin.experiment.validate import Problem
 from sortilin.interfaces import OnProgress
 from sortilin.seeding import child_seed
@@ -19,7 +22,7 @@ from sortilin.tuning import config, folder
 from sortilin.tuning import space as spaces
 from sortilin.tuning.config import Tuning
 from sortilin.tuning.folder import Folder
-from sortilin.tuning.objective import SPLIT_SHARE, Judge, Measure, Stopped, stage
+from sortilin.tuning.objective import SPLIT_SHARE, Judge, Measure, Stopped, Value, stage
 from sortilin.tuning.study import Claim, Finished, Trials, open_study
 
 
@@ -32,12 +35,14 @@ class Tuned:
         trials: All that have ended, in order.
         elsewhere: Trials that other workers have begun and not ended, in words.
         best_path: The experiment with the best options.
+        split: What the split of the training rows came to; None where it is merely stratified.
     """
 
     best: Finished
     trials: tuple[Finished, ...]
     elsewhere: tuple[str, ...]
     best_path: Path
+    split: Reached | None = None
 
 
 def run(
@@ -64,10 +69,13 @@ def run(
     _require_optuna()
     place = Folder(out)
     place.check()
-    rows = training_rows(tuning, on_progress)
-    trials = _begin(tuning, place, rows, storage)
-    measure = Measure(_problem(tuning, rows, tell), tuning.tune)
-    search = _Search(tuning, place, trials, measure, tell)
+    rows, parted = _rows_and_parting(tuning, on_progress)
+    split = _reached(tuning, rows, parted)
+    trials = _begin(tuning, place, rows, parted, storage)
+    if split is not None:
+        place.note_split(split)
+    measure = Measure(_problem(tuning, rows, tell, parted), tuning.tune)
+    search = _Search(tuning, place, trials, measure, tell, split)
     search.write()
     while not _is_late(tuning, started) and (claim := trials.claim()) is not None:
         search.work_on(claim)
@@ -77,28 +85,37 @@ def run(
 def training_rows(tuning: Tuning, on_progress: OnProgress | None = None) -> LabelledSet:
     """What a search may see: the training part of the experiment's own hold-out, each sequence once.
 
-    All training rows, where there is no hold-out or the data mark their own test rows.
+    All training rows, where there is no hold-out or the data mark their own test rows. Where the split is
+    given, rows for validation are among them: a search is what they are for.
 
     Raises:
         SortilinError: The data cannot be had, or are too few for the folds.
     """
+    return _rows_and_parting(tuning, on_progress)[0]
+
+
+def _rows_and_parting(tuning: Tuning, on_progress: OnProgress | None) -> tuple[LabelledSet, Parting]:
+    """The training rows, and what trials split them by."""
     experiment, tune = tuning.experiment, tuning.tune
+    if experiment.multi_label:
+        raise ConfigError("multi_label: a search is not for several classes a sequence; leave it out")
     labelled, own_test = data.load_parts(
         experiment.task, experiment.data, labels=experiment.labels, on_progress=on_progress
     )
     labelled, _ = labelled.distinct()
     config.check_metric(tune.metric, len(labelled.classes))
     data.check_trainable(labelled, experiment.folds, experiment.holdout)
-    rows = labelled
-    if experiment.holdout and own_test is None:
-        problem = Problem(labelled.y, labelled.y, labelled.classes, experiment.folds, experiment.seed)
-        train, _ = validate.hold_out_rows(problem, experiment.holdout)
-        rows = labelled.taken(train, f"the training part of {labelled.name}")
+    rows, parted = labelled, splits.parting(experiment.split, labelled, on_progress)
+    if experiment.holdout and own_test is None and experiment.split.kind != GIVEN:
+        train, _ = splits.hold_out(labelled.y, parted, experiment.holdout, experiment.seed)
+        rows, parted = labelled.taken(train, f"the training part of {labelled.name}"), parted.rows(train)
     try:
         data.check_trainable(rows, _n_folds(tuning), SPLIT_SHARE if tune.folds == 1 else 0)
     except LabelError as fault:
         raise LabelError(f"tune.folds = {tune.folds}: {fault}") from None
-    return rows
+    if tune.split is not None and tune.split != experiment.split:
+        parted = splits.parting(tune.split, rows, on_progress)
+    return rows, parted
 
 
 def _n_folds(tuning: Tuning) -> int:
@@ -106,14 +123,34 @@ def _n_folds(tuning: Tuning) -> int:
     return tuning.experiment.folds if tuning.tune.folds == 1 else tuning.tune.folds
 
 
-def _problem(tuning: Tuning, rows: LabelledSet, tell: OnProgress) -> Problem:
+def _reached(tuning: Tuning, rows: LabelledSet, parted: Parting) -> Reached | None:
+    """What the folds or the one split of a trial come to; None where rows are merely stratified."""
+    if parted.is_default:
+        return None
+    seed, n_folds, share = _seed(tuning), _n_folds(tuning), SPLIT_SHARE
+    if tuning.tune.folds > 1:
+        share = 0.0
+    try:
+        splits.check(rows, parted, n_folds, share, seed)
+    except ConfigError as fault:
+        raise ConfigError(f"{'tune.' if tuning.tune.folds > 1 else ''}folds = {n_folds}: {fault}") from None
+    found = balance.reached(tuning.split, rows, parted, n_folds, share, seed)
+    return found if tuning.tune.folds > 1 else replace(found, folds=None)  # of calibration alone
+
+
+def _seed(tuning: Tuning) -> int:
+    return child_seed(tuning.experiment.seed, "tuning")
+
+
+def _problem(
+    tuning: Tuning, rows: LabelledSet, tell: OnProgress, parted: Parting = splits.DEFAULT
+) -> Problem:
     x = Inputs.of(tuning.experiment.features)(rows.sequences, tell)
-    seed = child_seed(tuning.experiment.seed, "tuning")
-    return Problem(x, rows.y, rows.classes, _n_folds(tuning), seed)
+    return Problem(x, rows.y, rows.classes, _n_folds(tuning), _seed(tuning), parting=parted)
 
 
-def _begin(tuning: Tuning, place: Folder, rows: LabelledSet, storage: str | None) -> Trials:
-    identity = folder.identity(tuning, rows.fingerprint)
+def _begin(tuning: Tuning, place: Folder, rows: LabelledSet, parted: Parting, storage: str | None) -> Trials:
+    identity = folder.identity(tuning, rows.fingerprint, parted.fingerprint)
     origin = place.begin(tuning, identity)
     kept = storage or str(place.path / folder.JOURNAL)
     with place.lock:
@@ -138,25 +175,29 @@ class _Search:
     trials: Trials
     measure: Measure
     tell: OnProgress
+    split: Reached | None = None
 
     def work_on(self, claim: Claim) -> None:
         """Measure a trial, and write what is known then."""
         started = time.monotonic()
         try:
-            value, note = self._measured(claim)
-            self.trials.finish(claim, value, seconds=time.monotonic() - started, note=note)
+            found, note = self._measured(claim)
+            self.trials.finish(claim, found, seconds=time.monotonic() - started, note=note)
             self.place.forget(claim.number)
         finally:
             self.trials.release(claim)
         best = self.write()
-        stands = note if value is None else f"{self.tuning.tune.metric} {value:.4f}"
+        stands = note
+        if found is not None:
+            spread = "" if found.spread is None else f" ± {found.spread:.4f}"
+            stands = f"{self.tuning.tune.metric} {found.mean:.4f}{spread}"
         known = "" if best is None else f" (best {best.value:.4f})"
         self.tell(f"{self._name(claim)}: {stands}{known}", 1, 1)
 
     def _name(self, claim: Claim) -> str:
         return f"trial {claim.number} of {self.tuning.tune.n_trials}"
 
-    def _measured(self, claim: Claim) -> tuple[float | None, str]:
+    def _measured(self, claim: Claim) -> tuple[Value | None, str]:
         """The value of a trial, or none and why."""
         judge = Judge(
             lambda value, step: self.trials.report(claim, value, step),
@@ -198,7 +239,7 @@ class _Search:
                 + (f"; begun elsewhere: {', '.join(elsewhere)}" if elsewhere else "")
                 + ": see trials.tsv, and give more trials, more time or another space"
             )
-        return Tuned(best, finished, elsewhere, self.place.path / folder.BEST)
+        return Tuned(best, finished, elsewhere, self.place.path / folder.BEST, self.split)
 
 
 def best_of(trials: Sequence[Finished], *, is_smaller_better: bool) -> Finished | None:

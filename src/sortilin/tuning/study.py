@@ -22,6 +22,7 @@ from sortilin.locks import FileLock
 from sortilin.tuning import draws, storage
 from sortilin.tuning import space as spaces
 from sortilin.tuning.config import TuneConfig
+from sortilin.tuning.objective import Value
 from sortilin.tuning.storage import writing
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 COMPLETE, PRUNED = "complete", "pruned"
 
-_FOLDER, _WORKER, _SECONDS, _NOTE = "folder", "worker", "seconds", "note"
+_FOLDER, _WORKER, _SECONDS, _NOTE, _SURE = "folder", "worker", "seconds", "note", "sure"
 _IDENTITY = "identity"
 
 
@@ -45,6 +46,9 @@ class Finished:
         options: Path → value.
         seconds: Spent on it by the process that ended it.
         note: Why it was stopped; empty for a complete one.
+        n: Held-out sequences that the value is of; None where that was not noted.
+        spread: Sample standard deviation of the metric over the folds; None for one split.
+        interval: 95 % interval on the one split; None for folds.
     """
 
     number: int
@@ -53,6 +57,9 @@ class Finished:
     options: Mapping[str, Any]
     seconds: float
     note: str
+    n: int | None = None
+    spread: float | None = None
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(slots=True)
@@ -145,14 +152,17 @@ class Trials:
         with writing(self._folder):
             return claim._trial.should_prune()
 
-    def finish(self, claim: Claim, value: float | None, *, seconds: float, note: str = "") -> None:
+    def finish(self, claim: Claim, found: Value | None, *, seconds: float, note: str = "") -> None:
         """Note how a trial ended; without a value it counts as pruned."""
         from optuna.trial import TrialState
 
-        state = TrialState.PRUNED if value is None else TrialState.COMPLETE
+        state = TrialState.PRUNED if found is None else TrialState.COMPLETE
+        value = None if found is None else found.mean
         with writing(self._folder):
             claim._trial.set_user_attr(_SECONDS, round(seconds, 1))
             claim._trial.set_user_attr(_NOTE, note)
+            if found is not None:
+                claim._trial.set_user_attr(_SURE, _sure(found))
             self._study.tell(claim._trial, value, state=state)
 
     def release(self, claim: Claim) -> None:
@@ -180,6 +190,7 @@ class Trials:
             },
             seconds=float(trial.user_attrs.get(_SECONDS, 0.0)),
             note=str(trial.user_attrs.get(_NOTE, "")),
+            **_read_sure(trial.user_attrs.get(_SURE)),
         )
 
     def elsewhere(self) -> tuple[str, ...]:
@@ -193,6 +204,22 @@ class Trials:
             for trial in running
             if trial.number < self._tune.n_trials
         )
+
+
+def _sure(found: Value) -> dict[str, Any]:
+    """What is noted beside a value."""
+    spread = None if found.spread is None or math.isnan(found.spread) else found.spread
+    ends = found.interval and [None if math.isnan(end) else end for end in found.interval]
+    return {"n": found.n, "spread": spread, "interval": ends}
+
+
+def _read_sure(noted: Any) -> dict[str, Any]:
+    """The same as attributes; nothing of trials from before it was noted."""
+    if not isinstance(noted, Mapping):
+        return {}
+    ends = noted.get("interval")
+    known = tuple(ends) if isinstance(ends, list) and None not in ends else None
+    return {"n": noted.get("n"), "spread": noted.get("spread"), "interval": known}
 
 
 def open_study(

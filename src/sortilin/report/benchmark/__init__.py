@@ -12,8 +12,11 @@
     _confusion.py     figures of confusion matrices
     _heatmaps.py      figures of per-class metrics over models
     _tests.py         tables and a figure of the test sets
+    _kinds.py         the same models stratified and by homology, and `splits.tsv`
+    _pairs.py         every pair of models, and `pairs.tsv`
     _paper.py         the paper's tables with ours beside them
     _inside.py        what a network makes of the test sets: planes, and attention beside motifs
+    _explained*.py    what a model rests on: dimensions of its features, and where networks look
     _logos.py         a figure of motifs as sequence logos
     _markdown.py      `report.md`, where there are test sets
     _grid.py          what confusion matrices and heatmaps share
@@ -41,7 +44,14 @@ if TYPE_CHECKING:
 FORMAT = "sortilin-benchmark"
 FORMAT_VERSION = 1
 
-__all__ = ["FORMAT", "FORMAT_VERSION", "write"]
+__all__ = ["FORMAT", "FORMAT_VERSION", "pairs", "split_lines", "write"]
+
+
+def pairs(results: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Every pair of models with a sentence, `summary`, and `rows`; None where there are none."""
+    from sortilin.report.benchmark import _pairs
+
+    return _pairs.pairs(results)
 
 
 def write(results: Mapping[str, Any], out: Path) -> list[Path]:
@@ -49,7 +59,8 @@ def write(results: Mapping[str, Any], out: Path) -> list[Path]:
 
     The same results give the same bytes, with the same versions of matplotlib and sortilin. Everything
     is drawn before the first file is written; the page is written last. Where there are test sets,
-    `out/tests.tsv` and `out/report.md` are written too.
+    `out/tests.tsv` and `out/report.md` are written too; with two models or more, `out/pairs.tsv`. Where rows
+    are not merely stratified there is `out/report.md` as well, and by homology `out/splits.tsv`.
 
     Args:
         results: Content of `results.json`, format 1.
@@ -66,18 +77,30 @@ def write(results: Mapping[str, Any], out: Path) -> list[Path]:
     _check_format(results)
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingDependencyError("figures", "matplotlib", "train")
-    from sortilin.report.benchmark import _drawing, _markdown, _page, _save, _table, _tests
+    from sortilin.report.benchmark import _drawing, _kinds, _markdown, _page, _pairs, _save, _table, _tests
 
     figures = _save.make_folders(Path(out))
     with _drawing.style():
         pictures = [_drawing.render(drawing) for drawing in _drawings(results)]
     files = {figures / f"{p.name}.{kind}": getattr(p, kind) for p in pictures for kind in ("png", "svg")}
     files[Path(out) / "table.tsv"] = _table.tsv(results).encode()
+    if results.get("split_kinds"):
+        files[Path(out) / _kinds.FILE] = _kinds.tsv(results).encode()
     if results.get("tests"):
         files[Path(out) / "tests.tsv"] = _tests.tsv(results).encode()
+    if results.get("tests") or results.get("split_reached"):
         files[Path(out) / _markdown.FILE] = _markdown.markdown(results, pictures).encode()
+    if results.get("pairs"):
+        files[Path(out) / _pairs.FILE] = _pairs.tsv(results).encode()
     files[Path(out) / "report.html"] = _page.build(results, pictures).encode()
     return [_save.write_file(path, content) for path, content in files.items()]
+
+
+def split_lines(results: Mapping[str, Any]) -> list[str]:
+    """What the split came to and, of a split by homology, what models lose by it; empty where stratified."""
+    from sortilin.report.benchmark import _kinds
+
+    return _kinds.lines(results)
 
 
 def _check_format(results: Mapping[str, Any]) -> None:
@@ -94,12 +117,15 @@ def _drawings(results: Mapping[str, Any]) -> Iterator[Drawing]:
     from sortilin.report.benchmark import (
         _confusion,
         _curves,
+        _explained_results,
         _exploration,
         _heatmaps,
         _inside,
+        _kinds,
         _ranking,
         _tests,
     )
 
-    for topic in (_ranking, _tests, _inside, _exploration, _curves, _confusion, _heatmaps):
+    models = (_ranking, _kinds, _tests, _inside, _explained_results)
+    for topic in (*models, _exploration, _curves, _confusion, _heatmaps):
         yield from topic.drawings(results)

@@ -10,6 +10,7 @@ from sortilin.report.benchmark._results import (
     LOWER_IS_BETTER,
     Results,
     contenders_first,
+    corrected,
     counterpart,
     difference,
     ends,
@@ -42,6 +43,7 @@ def comparison(results: Results) -> dict[str, Any]:
         "published_metric": words.metric_name(_published_metric(results, shared)) if shared else "",
         "has_intervals": any(cell["span"] for row in rows for cell in row["cells"].values()),
         "has_differences": any(row["difference"] for row in rows),
+        "is_corrected": any("adjusted" in (model.get("against_best") or {}) for model in models),
         "has_parameters": any(model.get("n_parameters") is not None for model in models),
     }
 
@@ -70,7 +72,7 @@ def _row(results: Results, model: Results, best: Mapping[str, str]) -> dict[str,
         "cells": {name: _cell(model, name, shown) for name, shown in best.items()},
         "difference": words.signed(number(against["difference"])) if against else "",
         "difference_span": words.span(ends(against.get("low"), against.get("high"))),
-        "p_value": words.p_value(number(against.get("p_value"))) if against else "",
+        "p_value": words.p_value(corrected(against)) if against else "",
         "counterpart": model.get("published") if was else "",
         "to_published": words.signed(difference(metric(model, compared), was.get(compared)))
         if shared

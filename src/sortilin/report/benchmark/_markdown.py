@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sortilin.report.benchmark import _inside, _paper, _sections, _tests
+from sortilin.report.benchmark import _inside, _kinds, _pairs, _paper, _sections, _tests
 from sortilin.report.benchmark import _words as words
 from sortilin.report.benchmark._comparison import comparison
 from sortilin.report.benchmark._drawing import Picture
@@ -21,7 +21,9 @@ PICTURES = ("tests", "representation", "attention")
 def markdown(results: Results, pictures: Sequence[Picture]) -> str:
     """The whole file."""
     parts = [f"# {results['title']}: benchmark", *_head(results), *_audit(results), *_comparison(results)]
-    parts += [*_test_sets(results), *_shown(pictures, "tests"), *_paper_tables(results)]
+    parts += [*_kinds_table(results), *_shown(pictures, _kinds.TOPIC)]
+    parts += [*_pair_table(results), *_test_sets(results), *_shown(pictures, "tests")]
+    parts += [*_paper_tables(results)]
     parts += [*_representation(results), *_shown(pictures, "representation")]
     parts += [*_attention(results), *_shown(pictures, "attention")]
     return "\n\n".join(parts) + "\n"
@@ -37,6 +39,7 @@ def _bullets(sentences: Sequence[str]) -> str:
 
 
 def _head(results: Results) -> Iterator[str]:
+    yield from _kinds.first(results)
     yield " ".join(_sections.best_sentences(results))
     said = [f"{line['name']}: {line['value']}" for line in _sections.origin(results)]
     yield "\n".join(f"- {line}" for line in said)
@@ -54,7 +57,8 @@ def _audit(results: Results) -> Iterator[str]:
 def _comparison(results: Results) -> Iterator[str]:
     found = comparison(results)
     yield "## Comparison"
-    yield f"On {words.count(results['data']['n_holdout'], scored(results))}, with 95 % bootstrap intervals."
+    n = words.count(results["data"]["n_holdout"], scored(results))
+    yield f"On {n}, with 95 % intervals ({words.INTERVALS})."
     rows = [
         [row["title"] + " (baseline)" * row["is_baseline"], *(_cell(c) for c in row["cells"].values())]
         for row in found["models"] + found["baselines"]
@@ -70,11 +74,68 @@ def _cell(cell: Results) -> str:
     return f"{cell['value']} ({cell['span']})" if cell["span"] else str(cell["value"])
 
 
+def _kinds_table(results: Results) -> Iterator[str]:
+    found = _kinds.view(results)
+    if found is None:
+        return
+    yield f"## {_kinds.TITLE}"
+    came_to = found["reached"]
+    if came_to:
+        yield " ".join(came_to["sentences"])
+    if found["models"]:
+        yield (
+            f"Each model fitted and scored twice: stratified ({found['on']['stratified']}) and by homology "
+            f"({found['on']['homology']}). Difference: by homology minus stratified, with its 95 % interval "
+            f"({found['how']}). The other sections are of the split by homology."
+        )
+        sides = ("stratified", "homology", "difference")
+        header = [f"{name}, {side}" for name in found["metrics"] for side in sides]
+        rows = [
+            [row["title"] + " (baseline)" * row["is_baseline"]]
+            + [_spanned(cell[side]["value"], cell[side]["span"]) for cell in row["cells"] for side in sides]
+            for row in found["models"]
+        ]
+        yield _table(["model", *header], rows)
+    for part in came_to["tables"] if came_to else ():
+        yield f"{part['heading']}: sequences of each class in each part. {part['said']}"
+        yield _table(part["head"], part["rows"])
+
+
+def _pair_table(results: Results) -> Iterator[str]:
+    found = _pairs.pairs(results)
+    if found is None:
+        return
+    over_folds = found["n_folds"]
+    yield "## Pairs of models"
+    yield found["summary"]
+    yield (
+        f"First minus second in {found['metric']} on the same sequences (n = {found['n']}), with 95 % "
+        "intervals of a paired bootstrap; right by the one alone and the other alone, with McNemar's mid-p"
+        + (f"; the mean difference over {over_folds} folds with the corrected t-test" if over_folds else "")
+        + f". p-values are corrected over {words.count(found['n_pairs'], 'pair')} (Holm)."
+    )
+    header = ["first", "second", "difference", "p", "right alone", "p"]
+    rows = [
+        [row["first"], row["second"], _spanned(row["difference"], row["span"]), row["p_value"], row["alone"]]
+        + [row["mcnemar"]]
+        + ([_spanned(row["folds"], row["folds_span"]), row["folds_p"]] if over_folds else [])
+        for row in found["rows"]
+    ]
+    yield _table(header + (["over folds", "p"] if over_folds else []), rows)
+    if found["n_left_out"]:
+        yield f"{words.count(found['n_left_out'], 'pair')} more in `{_pairs.FILE}`."
+
+
+def _spanned(value: str, span: str) -> str:
+    return f"{value} ({span})" if span else value
+
+
 def _test_sets(results: Results) -> Iterator[str]:
     for view in _tests.tests(results) or ():
         yield f"## {view['heading']}"
         if view["counts"]:
             yield view["counts"]
+        yield f"n = {view['n']}, with 95 % intervals ({words.INTERVALS})."
         width = len(view["metrics"])
         rows = [
             [row["title"] + " (baseline)" * row["is_baseline"], *(_cell(cell) for cell in row["cells"])]
@@ -91,6 +152,10 @@ def _test_sets(results: Results) -> Iterator[str]:
 def _paper_tables(results: Results) -> Iterator[str]:
     for view in _paper.tables(results) or ():
         yield f"## {view['heading']}"
+        yield (
+            f"Ours: mean ± standard deviation over {words.count(results['folds'], 'fold')} of "
+            f"{words.count(results['data']['n'], 'sequence')}. The paper's folds are its own."
+        )
         names = view["metrics"]
         yield _table(
             ["row", *(f"{name}, paper" for name in names), *(f"{name}, here" for name in names)],

@@ -16,7 +16,17 @@ from jinja2 import Environment
 
 from sortilin.report._html_page import class_name
 from sortilin.report._templates import environment
-from sortilin.report.benchmark import _inside, _paper, _sections, _tests
+from sortilin.report.benchmark import (
+    _explained_attention,
+    _explained_dimensions,
+    _explained_results,
+    _inside,
+    _kinds,
+    _pairs,
+    _paper,
+    _sections,
+    _tests,
+)
 from sortilin.report.benchmark import _words as words
 from sortilin.report.benchmark._comparison import comparison
 from sortilin.report.benchmark._drawing import Picture
@@ -31,11 +41,15 @@ WIDE_PIXELS = 480
 
 TITLES = {
     "audit": "Leakage",
+    _kinds.TOPIC: _kinds.TITLE,
     "comparison": "Comparison",
+    "pairs": "Pairs of models",
     "tests": "Test sets",
     "tables": "Beside the paper's tables",
     "representation": "Before and after the head",
     "attention": "Attention and motifs",
+    _explained_dimensions.TOPIC: _explained_dimensions.TITLE,
+    _explained_attention.TOPIC: _explained_attention.TITLE,
     "exploration": "The data",
     "curves": "Training curves",
     "confusion": "Confusion matrices",
@@ -55,15 +69,17 @@ def build(results: Results, pictures: Sequence[Picture]) -> str:
         results: Content of `results.json`.
         pictures: All figures; the page shows them in this order, each in the section of its topic.
     """
-    addresses = embedded(pictures)
-    views = [_picture_view(picture, addresses[picture.name]) for picture in pictures]
-    figures = {topic: [view for view in views if view["topic"] == topic] for topic in TITLES}
+    shown_pictures = views(pictures)
+    figures = {topic: [view for view in shown_pictures if view["topic"] == topic] for topic in TITLES}
     contents: dict[str, Any] = {
         "audit": (results.get("audit") or {}).get("summary"),
+        _kinds.TOPIC: _kinds.view(results),
+        "pairs": _pairs.pairs(results),
         "tests": _tests.tests(results),
         "tables": _paper.tables(results),
         "representation": _inside.representation(results),
         "attention": _inside.attention(results),
+        **_explained_results.contents(results),
         "cross_validation": _sections.cross_validation(results),
         "blind": _sections.blind(results),
         "choices": results.get("choices") or None,
@@ -82,7 +98,7 @@ def build(results: Results, pictures: Sequence[Picture]) -> str:
             title=results["title"],
             sections=[(topic, TITLES[topic]) for topic in shown],
             figures=figures,
-            best=_sections.best_sentences(results),
+            best=[*_kinds.first(results), *_sections.best_sentences(results)],
             class_bars=_sections.class_bars(results),
             name_width=max((len(name) for name in results["classes"]), default=0),
             origin=_sections.origin(results),
@@ -92,6 +108,7 @@ def build(results: Results, pictures: Sequence[Picture]) -> str:
             settings=_sections.settings(results),
             options=_sections.model_options(results),
             table_columns=COLUMN_WORDS,
+            intervals_how=words.INTERVALS,
             **contents,
         )
     )
@@ -130,6 +147,17 @@ def _of_few_colours(png: bytes) -> bytes:
     with Image.open(io.BytesIO(png)) as image:
         image.convert("RGB").quantize(128).save(stream, format="PNG", optimize=True)
     return stream.getvalue()
+
+
+def views(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
+    """Pictures as a template shows them, each with its address within the page."""
+    addresses = embedded(pictures)
+    return [_picture_view(picture, addresses[picture.name]) for picture in pictures]
+
+
+def section(topic: str, context: Mapping[str, Any]) -> str:
+    """One section without its heading, for a page with the style of this one."""
+    return _environment().get_template("benchmark_explained.html.j2").render(topic=topic, **context)
 
 
 def _picture_view(picture: Picture, address: str) -> dict[str, Any]:

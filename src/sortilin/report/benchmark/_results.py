@@ -37,10 +37,21 @@ def interval(model: Results, name: str) -> tuple[float, float] | None:
     return ends(*((model.get("intervals") or {}).get(name) or (None, None)))
 
 
+def class_interval(model: Results, class_name: str, name: str) -> tuple[float, float] | None:
+    """The same of a metric of one class."""
+    of_class = (model.get("class_intervals") or {}).get(class_name) or {}
+    return ends(*(of_class.get(name) or (None, None)))
+
+
 def ends(low: object, high: object) -> tuple[float, float] | None:
     """Both ends of an interval, or None if one is undefined."""
     first, last = number(low), number(high)
     return None if first is None or last is None else (first, last)
+
+
+def corrected(against: Results) -> float | None:
+    """The p-value of a model against the best, corrected over the models where the results have that."""
+    return number(against["adjusted"] if "adjusted" in against else against.get("p_value"))
 
 
 def difference(ours: float | None, theirs: float | None) -> float | None:

@@ -12,7 +12,9 @@ from sortilin.report.benchmark._palette import class_colour
 from sortilin.report.benchmark._results import (
     Results,
     best_model,
+    class_interval,
     contenders_first,
+    corrected,
     interval,
     is_cross_validated,
     metric,
@@ -44,14 +46,14 @@ def best_sentences(results: Results) -> list[str]:
     said = [f"{best['title']} is {among}: {value} on {n}."]
     baseline = next((m for m in ranked(results) if m["is_baseline"] and m is not best), None)
     if baseline is not None:
-        reached = words.decimals(metric(baseline, name))
-        said.append(f"The best baseline, {baseline['title']}, reaches {reached}.")
+        reached = words.sure(metric(baseline, name), interval(baseline, name))
+        said.append(f"The best baseline, {baseline['title']}, reaches {reached} on the same.")
     return said + _near_sentence(results)
 
 
 def _near_sentence(results: Results) -> list[str]:
     values = [
-        (model["title"], number(model["against_best"].get("p_value")))
+        (model["title"], corrected(model["against_best"]))
         for model in ranked(results)
         if model.get("against_best")
     ]
@@ -98,10 +100,11 @@ def origin(results: Results) -> list[dict[str, str]]:
 
 
 def _split(results: Results) -> str:
-    data = results["data"]
+    data, by = results["data"], results.get("split_by") or "stratified"
+    how = "" if by == "stratified" else f"; {by if isinstance(by, str) else by['kind']}"
     if is_cross_validated(results):
-        return f"cross-validation in {words.count(results['folds'], 'fold')}: all sequences are scored"
-    return f"{data['n_train']:,} to train with, {data['n_holdout']:,} held out"
+        return f"cross-validation in {words.count(results['folds'], 'fold')}: all sequences are scored{how}"
+    return f"{data['n_train']:,} to train with, {data['n_holdout']:,} held out{how}"
 
 
 # Tables
@@ -117,12 +120,23 @@ def per_class_rows(results: Results) -> dict[str, Any]:
             "title": model["title"],
             "class": name,
             "values": [words.decimals(number(scores.get(n))) for n in names],
+            "spans": [_class_span(model, name, n) for n in names],
             "support": words.whole(number(scores.get("support"))),
         }
         for model in models
         for name, scores in model["evaluation"]["per_class"].items()
     ]
     return {"metrics": [words.metric_name(name) for name in names], "rows": rows}
+
+
+def _class_span(model: Results, class_name: str, name: str) -> str:
+    """The interval of a class's metric; said to be none where a convention gives the value."""
+    ends = class_interval(model, class_name, name)
+    of_class = (model.get("class_intervals") or {}).get(class_name) or {}
+    is_by_convention = (
+        name in of_class and number(model["evaluation"]["per_class"][class_name].get(name)) == 0
+    )
+    return "no interval" if ends is None and is_by_convention else words.span(ends)
 
 
 def cross_validation(results: Results) -> dict[str, Any] | None:
@@ -133,7 +147,12 @@ def cross_validation(results: Results) -> dict[str, Any] | None:
     metrics = table_metrics(results)
     mean, spread, pooled = (validation.get(part) or {} for part in ("mean", "spread", "pooled"))
     folds = [
-        {"name": f"Fold {i}", "n": fold["n"], "values": _shown(fold["metrics"], metrics)}
+        {
+            "name": f"Fold {i}",
+            "n": fold["n"],
+            "values": _shown(fold["metrics"], metrics),
+            "spans": _spans(fold, metrics),
+        }
         for i, fold in enumerate(validation["folds"], 1)
     ]
     deviations = [number(spread.get(name)) for name in metrics]
@@ -149,12 +168,18 @@ def cross_validation(results: Results) -> dict[str, Any] | None:
             )
         ),
         "pooled": _shown(pooled.get("metrics") or {}, metrics) if pooled else None,
+        "pooled_spans": _spans(pooled, metrics),
         "n_pooled": pooled.get("n", 0),
     }
 
 
 def _shown(values: Mapping[str, object], names: Sequence[str]) -> list[str]:
     return [words.decimals(number(values.get(name))) for name in names]
+
+
+def _spans(record: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Intervals of an evaluation; empty for those that have none."""
+    return [words.span(interval(record, name)) for name in names]
 
 
 def blind(results: Results) -> dict[str, Any] | None:

@@ -5,12 +5,14 @@ Its columns, in order:
     source                   "sortilin" for a model of this benchmark, "published" for a row of the paper
     name, title              of the model; a published row has its name twice
     is_baseline, is_best     "true" or "false"; empty in published rows
+    n                        sequences that were scored
     METRIC                   each metric of the comparison, on the sequences that were scored
     METRIC_low, METRIC_high  ends of its 95 % interval
-    other metrics            each metric that the comparison does not show, without an interval
-    compared_with            name of the best model, which the next four compare with
+    other metrics            the same of each metric that the comparison does not show
+    compared_with            name of the best model, which the next five compare with
     difference               the benchmark's metric minus that of the best model
     difference_low, difference_high, p_value
+    p_holm                   the same p-value corrected over the models (Holm)
     published_row            name of the published counterpart
     METRIC_minus_published   difference to it, for each metric that was published
     seconds, n_parameters    training time and size; empty where unknown
@@ -40,8 +42,10 @@ from sortilin.report.benchmark._results import (
 COLUMN_WORDS = (
     ("source", "“sortilin” for a model of this benchmark, “published” for a row of the paper"),
     ("name, title, is_baseline, is_best", "the model"),
+    ("n", "sequences that were scored"),
     ("METRIC, METRIC_low, METRIC_high", "a metric on the sequences that were scored, and its 95 % interval"),
-    ("compared_with, difference, difference_low, difference_high, p_value", "against the best model"),
+    ("compared_with, difference, difference_low, difference_high", "against the best model"),
+    ("p_value, p_holm", "of a paired permutation test; corrected over the models (Holm)"),
     ("published_row, METRIC_minus_published", "against the published counterpart"),
     ("seconds, n_parameters", "training time and size"),
 )
@@ -61,10 +65,10 @@ def _columns(results: Results) -> list[str]:
     compared = [f"{m}{end}" for m in table_metrics(results) for end in ("", "_low", "_high")]
     differences = [f"{m}_minus_published" for m in published_metrics(results)]
     return [
-        *("source", "name", "title", "is_baseline", "is_best"),
+        *("source", "name", "title", "is_baseline", "is_best", "n"),
         *compared,
-        *other_metrics(results),
-        *("compared_with", "difference", "difference_low", "difference_high", "p_value"),
+        *(f"{m}{end}" for m in other_metrics(results) for end in ("", "_low", "_high")),
+        *("compared_with", "difference", "difference_low", "difference_high", "p_value", "p_holm"),
         *("published_row", *differences, "seconds", "n_parameters"),
     ]
 
@@ -87,16 +91,16 @@ def _model_cells(results: Results, model: Results) -> dict[str, object]:
         "title": model["title"],
         "is_baseline": bool(model["is_baseline"]),
         "is_best": model["name"] == results.get("best"),
+        "n": model["evaluation"]["n"],
         "published_row": model.get("published"),
         "seconds": model.get("seconds"),
         "n_parameters": model.get("n_parameters"),
     }
     against, was = model.get("against_best") or {}, counterpart(results, model)
     cells |= {key: against.get(key) for key in ("difference", "p_value")}
-    cells |= {"compared_with": against.get("best")}
+    cells |= {"compared_with": against.get("best"), "p_holm": against.get("adjusted")}
     cells |= {f"difference_{end}": against.get(end) for end in ("low", "high")}
-    cells |= {name: metric(model, name) for name in other_metrics(results)}
-    for name in table_metrics(results):
+    for name in (*table_metrics(results), *other_metrics(results)):
         low, high = interval(model, name) or (None, None)
         cells |= {name: metric(model, name), f"{name}_low": low, f"{name}_high": high}
         cells[f"{name}_minus_published"] = difference(metric(model, name), was.get(name))

@@ -72,6 +72,7 @@ def _view(results: Results, test: Results, part: str) -> dict[str, Any]:
     published = table_on(results, test) if part == "whole" else None
     return {
         "heading": heading(test, part),
+        "n": test["n"] if part == "whole" else test["n"] - test["n_known"],
         "counts": _counts(test) if part == "whole" else "",
         "metrics": [(name, words.metric_name(name)) for name in names],
         "rows": [_row(model, test, part, names) for model in ranked(results, test, part)],

@@ -34,6 +34,9 @@ _METRICS = {
 }
 _SMALLEST_P = 0.001
 
+INTERVALS = "Wilson's for shares of sequences, bootstrap within each class for the others"
+"""How the intervals of metrics are made."""
+
 
 def metric_name(name: str) -> str:
     """Name of a metric as a heading: "macro_f1" → "Macro-F1"; one not known loses its underscores."""
@@ -66,6 +69,11 @@ def span(ends: tuple[float, float] | None, places: int = 3) -> str:
         return ""
     low, high = (decimals(end, places) for end in ends)
     return f"{low} to {high}" if MINUS in low + high else f"{low}{EN_DASH}{high}"
+
+
+def sure(value: float | None, ends: tuple[float, float] | None) -> str:
+    """A value with its interval: "0.738 (0.701", a dash, "0.772)"; the value alone where it has none."""
+    return f"{decimals(value)} ({span(ends)})" if ends else decimals(value)
 
 
 def p_value(value: float | None) -> str:

@@ -1,0 +1,1 @@
+"""One file, one way to say what each residue speaks for."""
