@@ -17,6 +17,7 @@ from sortilin.experiment.data import Row
 from sortilin.interfaces import IntArray, OnProgress
 from sortilin.results import SEVERAL
 from sortilin.sequences import SequenceRecord
+from sortilin.sequences import organism as organisms_of
 from sortilin.sequences.organism import organism
 from sortilin.tasks._labels import classes_of, resolve
 
@@ -67,8 +68,7 @@ class MultiLabelledSet:
     @cached_property
     def organism_counts(self) -> dict[str, int]:
         """Organism → number of sequences, the most frequent first; those without one are not counted."""
-        counts = Counter(name for name in self.organisms if name)
-        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+        return organisms_of.counts(self.organisms)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 _UNIPROT = re.compile(r"(?:^|\s)OS=(.+?)(?=\s+[A-Z]{2}=|$)")
 _NCBI = re.compile(r"\[([A-Z][^\[\]]* [^\[\]]+)\]\s*$")
@@ -20,3 +22,9 @@ def organism(description: str) -> str:
     """
     found = _UNIPROT.search(description) or _NCBI.search(description)
     return _STRAIN.sub("", found[1]).strip() if found else ""
+
+
+def counts(organisms: Iterable[str]) -> dict[str, int]:
+    """Organism → number of sequences, the most frequent first; those without one are not counted."""
+    found = Counter(name for name in organisms if name)
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

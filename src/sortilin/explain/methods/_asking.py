@@ -5,9 +5,10 @@ Axis letters: N sequences, L residues.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -52,46 +53,63 @@ class Answer:
     substitutions: DoubleArray | None = None
 
 
-Work = Callable[[Sequence[Question]], Sequence[Answer]]
-"""Distinct questions → an answer each."""
+class Explains(ABC):
+    """An explainer that answers distinct questions; see `interfaces.Explainer`.
 
-
-def answered(
-    method: str,
-    why_not: str | None,
-    asked: tuple[Opened, Sequence[SequenceRecord], Sequence[str]],
-    work: Work,
-    on_progress: OnProgress | None,
-) -> Iterator[Attribution]:
-    """Attributions in the order asked, a chunk at a time.
-
-    Args:
-        method: Registered name of the explainer.
-        why_not: What it says of the model.
-        asked: The model, N records and N classes.
-        work: What answers.
-        on_progress: Called with the records that are done.
-
-    Raises:
-        ConfigError: The model cannot be explained so, has no such class, or there are not as many classes as
-            records.
+    Attributes:
+        name: Its registered name.
     """
-    opened, records, labels = asked
-    if why_not is not None:
-        raise ConfigError(f"model '{opened.name}' cannot be explained by {method}: {why_not}")
-    if len(records) != len(labels):
-        raise ConfigError(f"one class a sequence: found {len(labels)} classes for {len(records)} sequences")
-    for label in dict.fromkeys(labels):
-        opened.class_index(label)
-    n_done = 0
-    for chunk in _chunks(zip(records, labels, strict=True)):
-        questions = dict.fromkeys(Question(record.sequence, label) for record, label in chunk)
-        found = dict(zip(questions, work(list(questions)), strict=True))
-        for record, label in chunk:
-            yield _attribution(method, record, label, found[Question(record.sequence, label)])
-        n_done += len(chunk)
-        if on_progress is not None:
-            on_progress(f"explaining by {method}", n_done, len(records))
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def why_not(self, opened: Opened) -> str | None:
+        """None if it can explain the model, else the reason in words."""
+
+    @abstractmethod
+    def _answers(
+        self, opened: Opened, questions: Sequence[Question], on_progress: OnProgress | None
+    ) -> Sequence[Answer]:
+        """Distinct questions → an answer each."""
+
+    def explain(
+        self,
+        opened: Opened,
+        records: Sequence[SequenceRecord],
+        labels: Sequence[str],
+        on_progress: OnProgress | None = None,
+    ) -> Iterator[Attribution]:
+        """Attributions in the order asked, a chunk at a time.
+
+        Args:
+            opened: The model.
+            records: N records.
+            labels: N classes in question.
+            on_progress: Called with the records that are done.
+
+        Raises:
+            ConfigError: The model cannot be explained so, has no such class, or there are not as many
+                classes as records.
+        """
+        why_not = self.why_not(opened)
+        if why_not is not None:
+            raise ConfigError(f"model '{opened.name}' cannot be explained by {self.name}: {why_not}")
+        if len(records) != len(labels):
+            raise ConfigError(
+                f"one class a sequence: found {len(labels)} classes for {len(records)} sequences"
+            )
+        for label in dict.fromkeys(labels):
+            opened.class_index(label)
+        n_done = 0
+        for chunk in _chunks(zip(records, labels, strict=True)):
+            questions = dict.fromkeys(Question(record.sequence, label) for record, label in chunk)
+            answers = self._answers(opened, list(questions), on_progress)
+            found = dict(zip(questions, answers, strict=True))
+            for record, label in chunk:
+                yield _attribution(self.name, record, label, found[Question(record.sequence, label)])
+            n_done += len(chunk)
+            if on_progress is not None:
+                on_progress(f"explaining by {self.name}", n_done, len(records))
 
 
 def _attribution(method: str, record: SequenceRecord, label: str, answer: Answer) -> Attribution:

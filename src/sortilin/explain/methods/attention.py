@@ -8,23 +8,21 @@ Axis letters: L residues.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from sortilin.explain.attribution import Attribution
 from sortilin.explain.methods import _asking
 from sortilin.explain.methods._asking import Answer, Question
 from sortilin.interfaces import OnProgress
-from sortilin.sequences import SequenceRecord
 
 if TYPE_CHECKING:
     from sortilin.explain.opened import Opened
 
 
-class VARIANT:
+class VARIANT(_asking.Explains):
     """Attention weights of the head, which sum to 1; the same for every class."""
 
     class Config(BaseModel):
@@ -32,6 +30,7 @@ class VARIANT:
 
         model_config = ConfigDict(frozen=True, extra="forbid")
 
+    name: ClassVar[str] = "attention"
     title: ClassVar[str] = "Attention weights of the head; where it looked, whatever the class"
     signed: ClassVar[bool] = False
 
@@ -47,24 +46,12 @@ class VARIANT:
             "pooling: attention those with lstm and cnn_lstm"
         )
 
-    def explain(
+    def _answers(
         self,
         opened: Opened,
-        records: Sequence[SequenceRecord],
-        labels: Sequence[str],
-        on_progress: OnProgress | None = None,
-    ) -> Iterator[Attribution]:
-        """See `interfaces.Explainer`."""
-        return _asking.answered(
-            "attention",
-            self.why_not(opened),
-            (opened, records, labels),
-            lambda questions: _answers(opened, questions),
-            on_progress,
-        )
-
-
-def _answers(opened: Opened, questions: Sequence[Question]) -> list[Answer]:
-    sequences = list(dict.fromkeys(q.sequence for q in questions))
-    weights = dict(zip(sequences, opened.predictor.attention(sequences), strict=True))
-    return [Answer(weights[q.sequence].astype(np.float64)) for q in questions]
+        questions: Sequence[Question],
+        on_progress: OnProgress | None,  # noqa: ARG002 - the questions are quick
+    ) -> list[Answer]:
+        sequences = list(dict.fromkeys(q.sequence for q in questions))
+        weights = dict(zip(sequences, opened.predictor.attention(sequences), strict=True))
+        return [Answer(weights[q.sequence].astype(np.float64)) for q in questions]

@@ -11,25 +11,23 @@ Axis letters: B batch, L residues, D width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from sortilin.explain.attribution import Attribution
 from sortilin.explain.methods import _asking, _gradients
 from sortilin.explain.methods._asking import Answer, Question
 from sortilin.explain.methods._gradients import Looked
 from sortilin.explain.methods._paths import NODES, Path
 from sortilin.interfaces import DoubleArray, IntArray, OnProgress
-from sortilin.sequences import SequenceRecord
 
 if TYPE_CHECKING:
     from sortilin.explain.opened import Opened
 
 
-class VARIANT:
+class VARIANT(_asking.Explains):
     """Integrated gradients at the residue embedding; networks only."""
 
     class Config(BaseModel):
@@ -49,6 +47,7 @@ class VARIANT:
         most_steps: PositiveInt = 1_024
         tolerance: PositiveFloat = Field(default=0.01, lt=1)
 
+    name: ClassVar[str] = "integrated_gradients"
     title: ClassVar[str] = "Integrated gradients at the residue embedding; sums to the change of the log-odds"
     signed: ClassVar[bool] = True
 
@@ -59,23 +58,12 @@ class VARIANT:
         """None if the model has gradients at its residues, else the reason in words."""
         return _gradients.why_not(opened)
 
-    def explain(
+    def _answers(
         self,
         opened: Opened,
-        records: Sequence[SequenceRecord],
-        labels: Sequence[str],
-        on_progress: OnProgress | None = None,
-    ) -> Iterator[Attribution]:
-        """See `interfaces.Explainer`."""
-        return _asking.answered(
-            "integrated_gradients",
-            self.why_not(opened),
-            (opened, records, labels),
-            lambda questions: self._answers(opened, questions),
-            on_progress,
-        )
-
-    def _answers(self, opened: Opened, questions: Sequence[Question]) -> list[Answer]:
+        questions: Sequence[Question],
+        on_progress: OnProgress | None,  # noqa: ARG002 - the questions are quick
+    ) -> list[Answer]:
         looked = Looked(opened, questions)
         n_pieces = max(1, self.config.first_steps // NODES)
         paths = [Path(n_pieces) for _ in questions]

@@ -5,17 +5,15 @@ Axis letters: L residues, K places that are changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
-from sortilin.explain.attribution import Attribution
 from sortilin.explain.methods import _asking
 from sortilin.explain.methods._asking import Answer, Question
 from sortilin.interfaces import IntArray, OnProgress
-from sortilin.sequences import SequenceRecord
 from sortilin.sequences.tokens import RESIDUES
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ COSTLY = 10_000
 """Predictions of one sequence beyond which progress says how many there are."""
 
 
-class VARIANT:
+class VARIANT(_asking.Explains):
     """In-silico mutagenesis: every substitution at every place; any model."""
 
     class Config(BaseModel):
@@ -44,6 +42,7 @@ class VARIANT:
             default=None, min_length=1
         )
 
+    name: ClassVar[str] = "mutagenesis"
     title: ClassVar[str] = (
         "Mean loss of the log-odds by the 19 substitutions, and each of them; for every model"
     )
@@ -56,21 +55,10 @@ class VARIANT:
         """None: it needs predictions alone. Of models of given vectors see `Opened.why_no_changes`."""
         return opened.why_no_changes()
 
-    def explain(
-        self,
-        opened: Opened,
-        records: Sequence[SequenceRecord],
-        labels: Sequence[str],
-        on_progress: OnProgress | None = None,
-    ) -> Iterator[Attribution]:
-        """See `interfaces.Explainer`."""
-        return _asking.answered(
-            "mutagenesis",
-            self.why_not(opened),
-            (opened, records, labels),
-            lambda questions: [self._answer(opened, question, on_progress) for question in questions],
-            on_progress,
-        )
+    def _answers(
+        self, opened: Opened, questions: Sequence[Question], on_progress: OnProgress | None
+    ) -> list[Answer]:
+        return [self._answer(opened, question, on_progress) for question in questions]
 
     def _answer(self, opened: Opened, question: Question, on_progress: OnProgress | None) -> Answer:
         sequence = question.sequence

@@ -10,7 +10,7 @@ Axis letters: N sequences, K residues that the model looks at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,11 +18,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from sortilin.explain import occlusion
-from sortilin.explain.attribution import Attribution
 from sortilin.explain.methods import _asking
 from sortilin.explain.methods._asking import Answer, Question
 from sortilin.interfaces import DoubleArray, IntArray, OnProgress
-from sortilin.sequences import SequenceRecord
 
 if TYPE_CHECKING:
     from sortilin.explain.opened import Opened
@@ -37,7 +35,7 @@ HALVED_AT_ONCE = 3
 """Pieces that are halved between two predictions of all."""
 
 
-class VARIANT:
+class VARIANT(_asking.Explains):
     """Change of the log-odds when stretches are hidden; any model."""
 
     class Config(BaseModel):
@@ -65,6 +63,7 @@ class VARIANT:
                 )
             return self
 
+    name: ClassVar[str] = "occlusion"
     title: ClassVar[str] = "Change of the log-odds when a stretch is hidden; for every model"
     signed: ClassVar[bool] = True
 
@@ -75,23 +74,12 @@ class VARIANT:
         """None: it needs predictions alone. Of models of given vectors see `Opened.why_no_changes`."""
         return opened.why_no_changes()
 
-    def explain(
+    def _answers(
         self,
         opened: Opened,
-        records: Sequence[SequenceRecord],
-        labels: Sequence[str],
-        on_progress: OnProgress | None = None,
-    ) -> Iterator[Attribution]:
-        """See `interfaces.Explainer`."""
-        return _asking.answered(
-            "occlusion",
-            self.why_not(opened),
-            (opened, records, labels),
-            lambda questions: self._answers(opened, questions),
-            on_progress,
-        )
-
-    def _answers(self, opened: Opened, questions: Sequence[Question]) -> list[Answer]:
+        questions: Sequence[Question],
+        on_progress: OnProgress | None,  # noqa: ARG002 - the questions are quick
+    ) -> list[Answer]:
         """In rounds, each of which predicts what all questions want to know next."""
         plans = [self._plan(opened.places(len(q.sequence))) for q in questions]
         scores = _asking.odds_of(opened, questions)

@@ -10,23 +10,21 @@ Axis letters: T tokens, L residues.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from sortilin.explain.attribution import Attribution
 from sortilin.explain.methods import _asking
 from sortilin.explain.methods._asking import Answer, Question
 from sortilin.interfaces import DoubleArray, OnProgress
-from sortilin.sequences import SequenceRecord
 
 if TYPE_CHECKING:
     from sortilin.explain.opened import Opened
 
 
-class VARIANT:
+class VARIANT(_asking.Explains):
     """Attention rollout of the language model below a head; the same for every class."""
 
     class Config(BaseModel):
@@ -39,6 +37,7 @@ class VARIANT:
         model_config = ConfigDict(frozen=True, extra="forbid")
         residual: float = Field(default=0.5, ge=0, lt=1)
 
+    name: ClassVar[str] = "rollout"
     title: ClassVar[str] = (
         "Attention rollout of the language model; what reaches the head, whatever the class"
     )
@@ -53,23 +52,12 @@ class VARIANT:
             return "it has no language model; fine_tuned has, and head with features: embedding"
         return opened.why_no_network()
 
-    def explain(
+    def _answers(
         self,
         opened: Opened,
-        records: Sequence[SequenceRecord],
-        labels: Sequence[str],
-        on_progress: OnProgress | None = None,
-    ) -> Iterator[Attribution]:
-        """See `interfaces.Explainer`."""
-        return _asking.answered(
-            "rollout",
-            self.why_not(opened),
-            (opened, records, labels),
-            lambda questions: self._answers(opened, questions),
-            on_progress,
-        )
-
-    def _answers(self, opened: Opened, questions: Sequence[Question]) -> list[Answer]:
+        questions: Sequence[Question],
+        on_progress: OnProgress | None,  # noqa: ARG002 - the questions are quick
+    ) -> list[Answer]:
         weights: dict[str, DoubleArray] = {}
         for sequence in dict.fromkeys(q.sequence for q in questions):
             places = opened.places(len(sequence))

@@ -8,23 +8,21 @@ Axis letters: B batch, L residues, D width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from sortilin.explain.attribution import Attribution
 from sortilin.explain.methods import _asking, _gradients
 from sortilin.explain.methods._asking import Answer, Question
 from sortilin.explain.methods._gradients import Looked
 from sortilin.interfaces import OnProgress
-from sortilin.sequences import SequenceRecord
 
 if TYPE_CHECKING:
     from sortilin.explain.opened import Opened
 
 
-class VARIANT:
+class VARIANT(_asking.Explains):
     """Length of the gradient at each residue's embedding; networks only."""
 
     class Config(BaseModel):
@@ -37,6 +35,7 @@ class VARIANT:
         model_config = ConfigDict(frozen=True, extra="forbid")
         times_input: bool = False
 
+    name: ClassVar[str] = "saliency"
     title: ClassVar[str] = "Length of the gradient at the residue embedding; one pass, no direction"
     signed: ClassVar[bool] = False
 
@@ -47,23 +46,12 @@ class VARIANT:
         """None if the model has gradients at its residues, else the reason in words."""
         return _gradients.why_not(opened)
 
-    def explain(
+    def _answers(
         self,
         opened: Opened,
-        records: Sequence[SequenceRecord],
-        labels: Sequence[str],
-        on_progress: OnProgress | None = None,
-    ) -> Iterator[Attribution]:
-        """See `interfaces.Explainer`."""
-        return _asking.answered(
-            "saliency",
-            self.why_not(opened),
-            (opened, records, labels),
-            lambda questions: self._answers(opened, questions),
-            on_progress,
-        )
-
-    def _answers(self, opened: Opened, questions: Sequence[Question]) -> list[Answer]:
+        questions: Sequence[Question],
+        on_progress: OnProgress | None,  # noqa: ARG002 - the questions are quick
+    ) -> list[Answer]:
         looked = Looked(opened, questions)
         details = {"times_input": self.config.times_input, "scale": looked.network.scale}
         found: dict[int, Answer] = {}
