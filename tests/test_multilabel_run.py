@@ -440,11 +440,11 @@ def test_server_shows_joined_classes_on_every_page(by_hand: Path, tmp_path: Path
 
 def test_classes_of_their_own_are_no_set_that_reaches_a_share() -> None:
     pytest.importorskip("fastapi")
-    from sortilin.serve.pages import _set
+    from sortilin.serve.sets import names
 
     several = Prediction("p", 9, "acidic", {"acidic": 0.8, "basic": 0.3, "greasy": 0.1})
-    assert _set(several, None) == []  # the model that said so is served no more
-    assert _set(Prediction("p", 9, "acidic", {"acidic": 0.8, "basic": 0.2}), None) == ["acidic", "basic"]
+    assert names(several, None) == []  # the model that said so is served no more
+    assert names(Prediction("p", 9, "acidic", {"acidic": 0.8, "basic": 0.2}), None) == ["acidic", "basic"]
 
 
 # --- networks

@@ -16,9 +16,9 @@ from served import SHORT, Served, served, settings_of
 from sortilin.explain.occlusion import Profile
 from sortilin.explain.signals import Signal
 from sortilin.results import Prediction
-from sortilin.serve import endpoints, pages, plots, rendering, residues
+from sortilin.serve import endpoints, plots, rendering, residues
 from sortilin.serve.explaining import Explainer
-from sortilin.serve.pages import prediction_set
+from sortilin.serve.sets import names, prediction_set
 from sortilin.trust import Sets
 
 
@@ -101,9 +101,9 @@ def test_lengths_name_their_ends() -> None:
 def test_set_of_a_model_with_tables_is_conformal_and_never_empty() -> None:
     sets = Sets(0.9, per_class=True, kind="lac", never_empty=True, n=50, thresholds=np.array([0.2, 0.8, 0.6]))
     p = Prediction("a", 9, "x", {"x": 0.5, "y": 0.3, "z": 0.2})
-    assert pages._set(p, sets) == ["y"]  # x would have to be more probable
-    assert pages._set(Prediction("a", 9, "x", {"x": 0.7, "y": 0.15, "z": 0.15}), sets) == ["x"]
-    assert pages._set(p, None) == prediction_set(p)
+    assert names(p, sets) == ["y"]  # x would have to be more probable
+    assert names(Prediction("a", 9, "x", {"x": 0.7, "y": 0.15, "z": 0.15}), sets) == ["x"]
+    assert names(p, None) == prediction_set(p)
 
 
 def test_prediction_set_is_the_smallest_that_reaches_nine_tenths() -> None:

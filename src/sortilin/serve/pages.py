@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData, UploadFile
 
 from sortilin import registry
-from sortilin.errors import ConfigError, InputError, SortilinError
+from sortilin.errors import InputError, SortilinError
 from sortilin.explain import signals
 from sortilin.results import HIGH_CONFIDENCE, MEDIUM_CONFIDENCE, Prediction
 from sortilin.serve import downloads, endpoints, explaining, plots, residues, table
@@ -28,8 +28,7 @@ from sortilin.serve.faults import status_of
 from sortilin.serve.rendering import page as _page
 from sortilin.serve.service import RefusedError, Service
 from sortilin.serve.service import Request as Asked
-from sortilin.serve.store import Job
-from sortilin.trust import Sets
+from sortilin.serve.sets import AnySets, names, sets_of
 
 ROWS_A_PAGE = 50
 N_COLOURS = 8
@@ -39,15 +38,6 @@ QUEUE_AWAY = "The queue cannot be reached at the moment. The job is kept and is 
 
 _MAX_ECHOED = 1_000_000
 """Characters of pasted text that come back with an error, to be mended."""
-
-COVERAGE = 0.9
-"""Of the sets of classes that a result names."""
-
-_ROUNDING = 1e-9
-"""0.6 and 0.3 reach 0.9."""
-
-_UNEVEN = 1e-3
-"""Probabilities of exclusive classes are not farther from 1 together, as they are stored."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -177,7 +167,7 @@ async def job(  # noqa: PLR0913, PLR0917 - a parameter each
     if page > n_pages:  # a search that was made narrower on a later page
         page = n_pages
         found = await asyncio.to_thread(rows.find, _at(query, page))
-    colours, sets = _colours(job.classes), _sets(service, job)
+    colours, sets = _colours(job.classes), sets_of(service, job)
     values = {
         **shared,
         "query": query,
@@ -221,58 +211,13 @@ def _colours(classes: tuple[str, ...] | list[str]) -> dict[str, int]:
     return {c: i % N_COLOURS for i, c in enumerate(classes)}
 
 
-def _row(
-    position: int, p: Prediction, classes: tuple[str, ...], sets: Sets | _NoSets | None
-) -> dict[str, Any]:
+def _row(position: int, p: Prediction, classes: tuple[str, ...], sets: AnySets) -> dict[str, Any]:
     return {
         "position": position,
         "prediction": p,
         "bars": [(c, p.probabilities[c], i % N_COLOURS) for i, c in enumerate(classes)],
-        "set": _set(p, sets),
+        "set": names(p, sets),
     }
-
-
-class _NoSets:
-    """In place of sets where each class has a probability of its own, and none is the one true class."""
-
-    coverage = None
-
-    def __call__(self, predictions: Sequence[Prediction]) -> list[Prediction]:
-        """The predictions as they are."""
-        return list(predictions)
-
-
-def _sets(service: Service, job: Job) -> Sets | _NoSets | None:
-    """What makes sets that hold the true class as often as said; None where the model cannot."""
-    if job.model not in service.models.names:
-        return None
-    model = service.models.get(job.model)
-    if model.model.checksum != job.checksum:
-        return None
-    if model.decider is not None:
-        return _NoSets()
-    try:
-        return model.sets(COVERAGE, per_class=True, never_empty=True)
-    except ConfigError:
-        return None
-
-
-def _set(p: Prediction, sets: Sets | _NoSets | None) -> list[str]:
-    """The classes that a prediction does not rule out."""
-    if sets is None and abs(sum(p.probabilities.values()) - 1) > _UNEVEN:
-        return []  # of a model of several classes a sequence that is served no more
-    return prediction_set(p) if sets is None else list(sets([p])[0].set or ())
-
-
-def prediction_set(p: Prediction, share: float = 0.9) -> list[str]:
-    """The fewest classes, most probable first, whose probabilities together reach a share."""
-    chosen, total = [], 0.0
-    for name, value in sorted(p.probabilities.items(), key=lambda item: -item[1]):
-        chosen.append(name)
-        total += value
-        if total >= share - _ROUNDING:
-            break
-    return chosen
 
 
 def _columns(query: table.Query, classes: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -340,7 +285,7 @@ async def sequence(
     is_served = (
         job.model in service.models.names and service.models.get(job.model).model.checksum == job.checksum
     )
-    profile, sets = None, _sets(service, job)
+    profile, sets = None, sets_of(service, job)
     if is_served and len(text) <= explaining.MAX_RESIDUES:
         explainer: explaining.Explainer = request.app.state.explainer
         profile = await explainer.profile((name, position, wanted), service.models.get(job.model), text)
@@ -350,7 +295,7 @@ async def sequence(
         "position": position,
         "prediction": found,
         "label": wanted,
-        "set": _set(found, sets),
+        "set": names(found, sets),
         "coverage": sets and sets.coverage,
         "colours": _colours(job.classes),
         "answers": [

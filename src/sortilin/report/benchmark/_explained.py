@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sortilin.report.benchmark import _explained_attention, _explained_dimensions, _page
+from sortilin.report.benchmark import (
+    _explained_attention,
+    _explained_dimension_figures,
+    _explained_dimensions,
+    _page,
+)
 from sortilin.report.benchmark._drawing import Drawing, Picture, render, style
 
 DIMENSIONS, ATTENTION = _explained_dimensions.TOPIC, _explained_attention.TOPIC
@@ -20,7 +25,7 @@ def pictures_of(drawings: Iterable[Drawing]) -> list[Picture]:
 
 def of_dimensions(found: Mapping[str, Any], title: str, on: str) -> tuple[str, list[Picture]]:
     """Section on dimensions, without its heading, and its pictures; see `_explained_dimensions.content`."""
-    pictures = pictures_of(_explained_dimensions.drawings(found, title, on))
+    pictures = pictures_of(_explained_dimension_figures.drawings(found, title, on))
     return _fragment(DIMENSIONS, _explained_dimensions.content(found, title, on), pictures), pictures
 
 

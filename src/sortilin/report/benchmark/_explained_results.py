@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sortilin.report.benchmark import _explained_attention, _explained_dimensions
+from sortilin.report.benchmark import (
+    _explained_attention,
+    _explained_dimension_figures,
+    _explained_dimensions,
+)
 from sortilin.report.benchmark import _words as words
 from sortilin.report.benchmark._drawing import Drawing
 from sortilin.report.benchmark._explained_attention import Seen
@@ -27,7 +31,7 @@ def drawings(results: Results) -> Iterator[Drawing]:
     dimensions = (results.get("explained") or {}).get("dimensions")
     if dimensions:
         title = title_of(results, dimensions["model"])
-        yield from _explained_dimensions.drawings(dimensions, title, _on(dimensions))
+        yield from _explained_dimension_figures.drawings(dimensions, title, _on(dimensions))
     yield from _explained_attention.drawings(_networks(results))
 
 
