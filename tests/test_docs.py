@@ -25,7 +25,7 @@ from click.testing import CliRunner
 from safetensors import safe_open
 
 import sortilin
-from sortilin import datasets, errors, predictor, registry
+from sortilin import datasets, errors, labelling, predictor, registry
 from sortilin.cli.main import cli
 from sortilin.report import column_names
 from sortilin.results import Prediction, RunSummary
@@ -156,9 +156,9 @@ def test_label_habits_columns_and_splits_are_documented() -> None:
 def test_flags_and_columns_are_documented() -> None:
     spans = code_spans(text_of(DOCS / "formats.md"))
     flags = {
-        predictor.SHORTER,
-        predictor.LONGER,
-        predictor.TRAINED_ON,
+        labelling.SHORTER,
+        labelling.LONGER,
+        labelling.TRAINED_ON,
         *(f"{change}:n" for change in CHANGES),
     }
     columns = {"p_<class>" if name == "p_one" else name for name in column_names(["one"])}

@@ -42,7 +42,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audit": FOUNDATION | {"sequences", "evaluation", "datasets"},
     "trust": FOUNDATION | {"evaluation", "artifact"},
     "graph_inputs": FOUNDATION | {"sequences", "artifact", "embedding"},
-    "predictor": FOUNDATION | {"sequences", "evaluation", "report", "artifact", "graph_inputs", "trust"},
+    "labelling": FOUNDATION | {"sequences", "evaluation", "artifact", "trust"},
+    "predictor": FOUNDATION
+    | {"sequences", "evaluation", "report", "artifact", "graph_inputs", "trust", "labelling"},
     "summary": FOUNDATION | {"sequences", "predictor"},
     "motifs": FOUNDATION | {"sequences", "report"},
     "experiment": FOUNDATION
@@ -56,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "language_models",
         "classifiers",
         "trust",
+        "labelling",
         "predictor",
         "training",
         "audit",
@@ -69,7 +72,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tuning": FOUNDATION
     | {"sequences", "evaluation", "report", "datasets", "tasks", "training", "experiment"},
     "explain": FOUNDATION
-    | {"sequences", "evaluation", "features", "report", "artifact", "classifiers", "embedding", "predictor"}
+    | {
+        "sequences",
+        "evaluation",
+        "features",
+        "report",
+        "artifact",
+        "classifiers",
+        "embedding",
+        "labelling",
+        "predictor",
+    }
     | {"language_models", "summary"},
     "client": FOUNDATION,
     "serve": FOUNDATION | {"sequences", "report", "predictor", "explain", "trust"},
@@ -77,7 +90,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": FOUNDATION
     | {"sequences", "evaluation", "report", "artifact", "datasets", "predictor", "summary", "experiment"}
     | {"multilabel", "benchmark", "tuning", "language_models", "vectors", "embedding", "audit", "motifs"}
-    | {"trust"}
+    | {"trust", "labelling"}
     | {"serve", "explain"},
 }
 """Folder or module → what of sortilin it may import, beside itself and the package root.

@@ -162,6 +162,10 @@ class ModelFolder:
     description: Mapping[str, Any]
     checksum: str
 
+    def damaged(self, what: str) -> ModelFolderError:
+        """The error that says what is wrong with the folder."""
+        return ModelFolderError(f"the model folder {self.path} is damaged: {what}")
+
     @property
     def graph(self) -> bytes:
         """The ONNX graph."""

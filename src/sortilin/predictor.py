@@ -6,7 +6,6 @@ Axis letters: N sequences, C classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,18 +15,18 @@ from numpy.typing import NDArray
 
 from sortilin import artifact, device, trust
 from sortilin.artifact import ModelFolder
-from sortilin.errors import ConfigError, InputError, ModelFolderError, UnknownNameError
-from sortilin.evaluation import conformal, spread
+from sortilin.errors import ConfigError, InputError, UnknownNameError
+from sortilin.evaluation import conformal
 from sortilin.evaluation.calibration import Calibration
-from sortilin.evaluation.far import Far
 from sortilin.evaluation.per_class import PerClass
 from sortilin.graph_inputs import NO_VECTORS, OfSequences, Reader, Vectors, reader_of
 from sortilin.interfaces import DoubleArray
+from sortilin.labelling import SHORTENED, Labelling, questions_of
 from sortilin.pool import map_in_order
-from sortilin.results import SEVERAL, Answering, Prediction
+from sortilin.results import Prediction
 from sortilin.sequences import SequenceRecord, records_from_strings
 from sortilin.sequences.record import counted
-from sortilin.trust import PlainFeatures, Sets
+from sortilin.trust import Sets
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 
@@ -45,12 +44,6 @@ They do not depend on the number of threads, so that results do not either.
 
 MAX_THREADS_BY_DEFAULT = 8
 """Where all cores are asked for; more would wait for each other's Python, and each holds a batch."""
-
-SHORTER, LONGER, TRAINED_ON = "shorter_than_trained", "longer_than_trained", "trained_on"
-"""Flags: outside the range of training lengths; this very sequence was in the training data."""
-
-SHORTENED = "shortened_to"
-"""Flag with the number of residues that the model looked at: its middle was left out."""
 
 _NAMED = 5
 
@@ -147,28 +140,10 @@ class Predictor:
         self.classes: tuple[str, ...] = tuple(model.description["classes"])
         self.decider = model.decider()
         self._calibration: Calibration | PerClass = self.decider or model.calibration()
-        self._length_range: tuple[int, int] = tuple(model.description["training_data"]["lengths"])
-        self.questions = self._read_questions()
+        self.questions = questions_of(model)
         n_classes, shape = len(self.classes), self._calibration.weights.shape
         if len(shape) != 2 or shape[1] != n_classes or self._calibration.bias.shape != (n_classes,):
-            raise self._damaged(f"its calibration does not fit {n_classes} classes")
-
-    def _read_questions(self) -> dict[str, Answering]:
-        """Question of two classes → how it is answered."""
-        try:
-            found = {
-                q["name"]: Answering(q["positive"], q["negative"], float(q["slope"]), float(q["offset"]))
-                for q in self.model.description.get("questions", ())
-            }
-        except (KeyError, TypeError, ValueError):
-            raise self._damaged("its questions cannot be read") from None
-        for name, how in found.items():
-            if not {how.positive, how.negative} <= {*self.classes} or not how.slope > 0:
-                raise self._damaged(f"its question '{name}' does not fit its classes")
-        return found
-
-    def _damaged(self, what: str) -> ModelFolderError:
-        return ModelFolderError(f"the model folder {self.model.path} is damaged: {what}")
+            raise self.model.damaged(f"its calibration does not fit {n_classes} classes")
 
     @property
     def classes_(self) -> NDArray[np.str_]:
@@ -180,7 +155,7 @@ class Predictor:
         try:
             return reader_of(self.model, self._vectors)
         except ValueError as error:  # pydantic's ValidationError is one
-            raise self._damaged(f"its input cannot be made: {error}") from None
+            raise self.model.damaged(f"its input cannot be made: {error}") from None
 
     @cached_property
     def _session(self) -> Any:
@@ -195,26 +170,24 @@ class Predictor:
                 self.model.graph, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's errors share no public base class
-            raise self._damaged(f"{artifact.GRAPH} cannot be loaded: {error}") from error
+            raise self.model.damaged(f"{artifact.GRAPH} cannot be loaded: {error}") from error
         inputs = sorted((tensor.name, tensor.shape[1:]) for tensor in session.get_inputs())
         outputs = [(tensor.name, tensor.shape[1:]) for tensor in session.get_outputs()]
         expected, n_scores = self._reader.graph_inputs, self._calibration.n_scores
         if inputs != expected or outputs[:1] != [("scores", [n_scores])]:
-            raise self._damaged(f"{artifact.GRAPH} is not from {self._reader.what} to {n_scores} scores")
+            raise self.model.damaged(f"{artifact.GRAPH} is not from {self._reader.what} to {n_scores} scores")
         wanted = [("members", [self.n_members, n_scores])] if self.n_members > 1 else []
         if [output for output in outputs if output[0] == "members"] != wanted:
-            raise self._damaged(f"{artifact.GRAPH} does not give the scores of {self.n_members} members")
+            raise self.model.damaged(f"{artifact.GRAPH} does not give the scores of {self.n_members} members")
         return session
 
     @cached_property
-    def _training_hashes(self) -> NDArray[np.uint64]:
-        """(N,) sorted hashes of the training sequences."""
-        return np.sort(self.model.array("training_hashes"))
+    def _labelling(self) -> Labelling:
+        return Labelling(self.model, self._reader.policy, self._reader.described)
 
     def was_trained_on(self, sequences: Sequence[str]) -> NDArray[np.bool_]:
         """(N,) whether each cleaned sequence stood, letter for letter, in the training data."""
-        hashes, known = artifact.sequence_hashes(sequences), self._training_hashes
-        return np.isin(hashes, known, assume_unique=False)
+        return self._labelling.was_trained_on(sequences)
 
     def predict_proba(self, sequences: Sequence[str | SequenceRecord]) -> DoubleArray:
         """(N, C) calibrated probabilities, in the order given; columns as in `classes`.
@@ -313,7 +286,7 @@ class Predictor:
     def _loaded(self, batches: Iterator[list[SequenceRecord]]) -> Iterator[list[SequenceRecord]]:
         """The batches; before the first, what all threads share is loaded, once and in this thread."""
         for batch in batches:
-            _ = self._session
+            _ = self._session, self._labelling
             yield batch
 
     def _predictions_and_failures(
@@ -386,39 +359,11 @@ class Predictor:
 
     def _checked(self, table: DoubleArray) -> DoubleArray:
         if not np.isfinite(table).all():
-            raise self._damaged("it gives probabilities that are no numbers")
+            raise self.model.damaged("it gives probabilities that are no numbers")
         return table
 
     def _predictions(self, batch: list[SequenceRecord]) -> list[Prediction]:
-        table, members = self._opinions(batch)
-        is_known = self.was_trained_on([record.sequence for record in batch])
-        found = [
-            self._prediction(record, row, known)
-            for record, row, known in zip(batch, table.tolist(), is_known.tolist(), strict=True)
-        ]
-        found = self._flagged([record.sequence for record in batch], found)
-        return found if members is None else _with_spread(found, table, members)
-
-    @cached_property
-    def _far(self) -> tuple[Far, PlainFeatures | None] | None:
-        """What tells sequences far from the training data, and what places them but the model's features."""
-        found = trust.far_of(self.model)
-        if found is None:
-            return None
-        return found, None if "features" in self.model.description else PlainFeatures()
-
-    def _flagged(self, sequences: list[str], predictions: list[Prediction]) -> list[Prediction]:
-        """The predictions, with a flag on those of sequences far from the training data."""
-        if self._far is None:
-            return predictions
-        far, plain = self._far
-        x = self._reader.described(sequences) if plain is None else plain.transform(sequences)
-        return [
-            replace(prediction, flags=(*prediction.flags, trust.FAR))
-            if is_far and TRAINED_ON not in prediction.flags
-            else prediction
-            for prediction, is_far in zip(predictions, far.is_far(x).tolist(), strict=True)
-        ]
+        return self._labelling(batch, *self._opinions(batch))
 
     def sets(
         self,
@@ -487,40 +432,6 @@ class Predictor:
 
     def _attention(self, batch: list[SequenceRecord]) -> list[NDArray[np.float32]]:
         return self._reader.attention(self._session, [record.sequence for record in batch])
-
-    def _label(self, row: list[float]) -> str:
-        """The most probable class; or, of a model of several a sequence, those over their thresholds."""
-        if self.decider is None:
-            return self.classes[row.index(max(row))]
-        called = self.decider.called(np.array([row]))[0]
-        return SEVERAL.join(name for name, is_called in zip(self.classes, called, strict=True) if is_called)
-
-    def _prediction(self, record: SequenceRecord, row: list[float], is_known: bool) -> Prediction:
-        shortest, longest = self._length_range
-        length, flags = len(record.sequence), record.flags
-        if length < shortest:
-            flags = (*flags, SHORTER)
-        elif length > longest:
-            flags = (*flags, LONGER)
-        if self._reader.policy.shortens(length):
-            flags = (*flags, f"{SHORTENED}:{self._reader.policy.max_residues}")
-        if is_known:
-            flags = (*flags, TRAINED_ON)
-        label = self._label(row)
-        probabilities = dict(zip(self.classes, row, strict=True))
-        answers = {name: answering(probabilities) for name, answering in self.questions.items()}
-        return Prediction(record.id, length, label, probabilities, flags, answers)
-
-
-def _with_spread(
-    predictions: Sequence[Prediction], table: DoubleArray, members: DoubleArray
-) -> list[Prediction]:
-    """N predictions with how far their (N, K, C) members are apart."""
-    apart, nats = spread.spread(members, table.argmax(axis=1)), spread.disagreement(members)
-    return [
-        replace(prediction, spread=one, disagreement=other)
-        for prediction, one, other in zip(predictions, apart.tolist(), nats.tolist(), strict=True)
-    ]
 
 
 def _batches(records: Iterable[SequenceRecord]) -> Iterator[list[SequenceRecord]]:

@@ -165,7 +165,7 @@ class _Run:
         return summary
 
     def _batches(self, *, shows_count: bool) -> Iterator[list[Prediction]]:
-        from sortilin.predictor import SHORTENED
+        from sortilin.labelling import SHORTENED
         from sortilin.sequences import read_sequences
         from sortilin.trust import FAR
 

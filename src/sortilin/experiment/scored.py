@@ -19,7 +19,8 @@ from sortilin.errors import InputError
 from sortilin.experiment import questions
 from sortilin.experiment.data import LabelledSet
 from sortilin.interfaces import DoubleArray, Question
-from sortilin.predictor import TRAINED_ON, Predictor, load
+from sortilin.labelling import TRAINED_ON
+from sortilin.predictor import Predictor, load
 from sortilin.results import Answering
 
 TABLES = (".tsv",)

@@ -32,7 +32,7 @@ from sortilin.explain.parts import LINES, META, PAGE, RESIDUES, SKIPPED, SUBSTIT
 from sortilin.explain.settings import Settings
 from sortilin.features._encoding import ALPHABET
 from sortilin.interfaces import Explainer, OnProgress
-from sortilin.predictor import SHORTENED
+from sortilin.labelling import SHORTENED
 from sortilin.report import escape
 from sortilin.report._summary import summary_record, to_json
 from sortilin.summary import summarize
