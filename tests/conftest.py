@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,13 @@ def shared_data() -> Path:
     if not (folder / "psl" / "cyto.fasta").is_file():
         pytest.skip(f"the published data are not in {folder}; set SORTILIN_DATA_DIR to test with them")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Weights that a test draws without a seed of its own are the same in every run."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 @pytest.fixture(params=["mmseqs", "phmmer"])

@@ -565,6 +565,7 @@ def test_ensemble_refuses_it_as_a_member() -> None:
 # --- from a file of options to a table of predictions
 
 
+@pytest.mark.slow
 def test_training_and_predicting_on_the_command_line(served: hubs.Hub, tmp_path: Path) -> None:
     config = {
         "task": "custom",

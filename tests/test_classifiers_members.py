@@ -181,6 +181,7 @@ class Killed(Exception):
     """What ends a training between two members."""
 
 
+@pytest.mark.slow
 def test_training_that_was_killed_between_members_goes_on(tmp_path: Path) -> None:
     options: dict[str, Any] = {"training": BRIEF, "members": 3}
 

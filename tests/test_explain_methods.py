@@ -151,6 +151,7 @@ def test_each_of_four_classes_has_its_motif(network: Callable[..., Opened]) -> N
 # --- integrated gradients
 
 
+@pytest.mark.slow
 def test_values_of_one_of_two_classes_mirror_the_other(network: Callable[..., Opened]) -> None:
     x, _, _ = explained.of_motif(991, 6)
     for name in ("integrated_gradients", "occlusion", "mutagenesis"):

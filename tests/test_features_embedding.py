@@ -368,6 +368,7 @@ def benchmark_values(table: Path, models: list[Any]) -> Any:
     return benchmark_config(values, "test")
 
 
+@pytest.mark.slow
 def test_model_whose_weights_are_not_here_is_listed_and_not_run(hub: Hub, tmp_path: Path) -> None:
     hub.publish("esm2_t6")
     hub.publish("esm2_t12")

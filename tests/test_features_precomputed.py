@@ -296,6 +296,7 @@ def invoke(*words: str) -> Any:
     return CliRunner().invoke(cli, [*words])
 
 
+@pytest.mark.slow
 def test_commands_take_files_of_vectors(tmp_path: Path) -> None:
     train = tiny.write_table(tmp_path / "train.csv", LABELLED)
     vectors = write(tmp_path / "train.npz", SEQUENCES, ESM2)

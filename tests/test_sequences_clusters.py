@@ -196,6 +196,7 @@ def test_one_sequence_or_none(tool: str) -> None:
     assert (same.labels.tolist(), same.n, same.largest) == ([0, 0], 1, 2)
 
 
+@pytest.mark.slow
 def test_progress_ends_with_all_done(tool: str) -> None:
     told: list[tuple[str, int, int]] = []
     groups(families(4, 2, 0.1, 80, 100)[0], threads=1, on_progress=lambda *call: told.append(call))

@@ -543,6 +543,7 @@ RESUMED: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RESUMED)
 def test_run_that_dies_at_any_batch_ends_like_one_that_does_not(name: str, tmp_path: Path) -> None:
     options: dict[str, Any] = {

@@ -319,6 +319,7 @@ def test_search_that_was_killed_goes_on_as_if_it_had_not(tmp_path: Path, table: 
     assert rows_of(tmp_path / "killed") == rows_of(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_pruned_trial_whose_end_was_not_noted_is_pruned_again(
     tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
