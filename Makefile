@@ -48,4 +48,4 @@ constraints: $(VENV)/.dev ## pin what is installed now
 	$(BIN)/python scripts/pin_constraints.py
 
 clean: ## remove the environment and what tools left
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache demo.html
+	rm -rf $(VENV) .venv-workflows .mypy_cache .ruff_cache .pytest_cache demo.html

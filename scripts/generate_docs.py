@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 from pydantic import BaseModel
 
-from sortilin import datasets, errors, predictor, registry
+from sortilin import bundled, datasets, errors, registry
 from sortilin.cli.main import cli
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference.md"
@@ -52,7 +52,7 @@ def main() -> None:
 def render() -> str:
     """The whole page."""
     parts = [HEADER, "## Commands", *commands(), "## Variants", *variants(), "## Datasets", dataset_table()]
-    parts += ["## Bundled models", f"`{'`, `'.join(predictor.bundled())}`", "## Errors", error_tree()]
+    parts += ["## Bundled models", f"`{'`, `'.join(bundled.names())}`", "## Errors", error_tree()]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

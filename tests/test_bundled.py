@@ -11,10 +11,10 @@ import pytest
 
 import sortilin
 from sortilin import artifact, registry
+from sortilin.bundled import PRETRAINED, names
 from sortilin.evaluation import metrics
 from sortilin.experiment import data, loaded, questions, read_config
 from sortilin.experiment.card import TITLES, headline
-from sortilin.predictor import PRETRAINED, bundled
 from sortilin.results import Evaluation
 
 LARGEST_PACKAGE_MB = 16
@@ -27,7 +27,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 
 TASKS = {"anticancer": "activity", "localization": "localization"}
 
-every_model = pytest.mark.parametrize("name", bundled())
+every_model = pytest.mark.parametrize("name", names())
 
 
 def measured(name: str) -> dict[str, Any]:

@@ -25,7 +25,8 @@ from click.testing import CliRunner
 from safetensors import safe_open
 
 import sortilin
-from sortilin import datasets, errors, labelling, predictor, registry
+from sortilin import bundled as bundled_models
+from sortilin import datasets, errors, labelling, registry
 from sortilin.cli.main import cli
 from sortilin.report import column_names
 from sortilin.results import Prediction, RunSummary
@@ -42,8 +43,8 @@ WRITTEN = sorted(set(DOCS.glob("*.md")) - {REFERENCE})
 """The pages written by hand; the generated one names everything by itself."""
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "examples" / "README.md"]
-PAGES += [*WRITTEN, REFERENCE]
-FOLDERS = ("benchmarks", "configs", "docs", "examples", "scripts", "src", "tests")
+PAGES += [*WRITTEN, REFERENCE, *sorted((ROOT / "contrib").rglob("README.md"))]
+FOLDERS = ("benchmarks", "configs", "contrib", "docs", "examples", "scripts", "src", "tests")
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -129,7 +130,7 @@ def test_endings_of_format_are_documented(name: str) -> None:
     assert set(registry.get("format", name).endings) <= code_spans(text_of(DOCS / "formats.md"))
 
 
-@pytest.mark.parametrize("name", [*datasets.names(), *predictor.bundled()])
+@pytest.mark.parametrize("name", [*datasets.names(), *bundled_models.names()])
 def test_dataset_or_model_is_documented(name: str) -> None:
     assert name in code_spans(written())
 
@@ -168,9 +169,9 @@ def test_flags_and_columns_are_documented() -> None:
 # The model folder and meta.json, key by key
 
 
-@pytest.fixture(params=predictor.bundled())
+@pytest.fixture(params=bundled_models.names())
 def bundled(request: pytest.FixtureRequest) -> Path:
-    return predictor.PRETRAINED / str(request.param)
+    return bundled_models.PRETRAINED / str(request.param)
 
 
 def test_files_of_model_folder_are_documented(bundled: Path) -> None:

@@ -21,7 +21,7 @@ pytest.importorskip("h5py")
 pytest.importorskip("torch")
 
 SEQUENCES = tiny.random_sequences(5, 8, shortest=5, longest=60)
-ENGINE = ("--engine", "torch", "--threads", 1)
+ENGINE = ("--runtime", "torch", "--threads", 1)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_engines_give_the_same(run: Terminal, hub: Hub, fasta: Path, tmp_path: P
     pytest.importorskip(engine)
     hub.publish("esm2_t6")
     out = tmp_path / "out.h5"
-    assert run("embed", fasta, "-o", out, "--engine", engine, "--threads", 1).code == 0
+    assert run("embed", fasta, "-o", out, "--runtime", engine, "--threads", 1).code == 0
     for found, other in zip(vectors_of(out), expected(), strict=True):
         np.testing.assert_allclose(found, other, atol=2e-5)
 
@@ -241,7 +241,7 @@ def test_flags_of_the_length_policy(run: Terminal, hub: Hub, tmp_path: Path) -> 
         (("-o", "out.h5", "--length-policy", "halves"), "unknown length policy 'halves'"),
         (("-o", "out.h5", "--pooling", "none", "--length-policy", "head-tail"), "leaves residues out"),
         (("-o", "out.h5", "--layer", 9, *ENGINE), "has no layer 9"),
-        (("-o", "out.h5", "--engine", "onnxruntime", "--precision", "bfloat16"), "float32 only"),
+        (("-o", "out.h5", "--runtime", "onnxruntime", "--precision", "bfloat16"), "float32 only"),
         (("-o", "out.h5", "--offline", *ENGINE), "sortilin backbones fetch esm2_t6"),
     ],
 )

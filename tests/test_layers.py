@@ -43,9 +43,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trust": FOUNDATION | {"evaluation", "artifact"},
     "graph_inputs": FOUNDATION | {"sequences", "artifact", "embedding"},
     "labelling": FOUNDATION | {"sequences", "evaluation", "artifact", "trust"},
+    "bundled": FOUNDATION,
     "predictor": FOUNDATION
-    | {"sequences", "evaluation", "report", "artifact", "graph_inputs", "trust", "labelling"},
-    "summary": FOUNDATION | {"sequences", "predictor"},
+    | {"sequences", "evaluation", "report", "artifact", "graph_inputs", "trust", "labelling", "bundled"},
+    "summary": FOUNDATION | {"sequences", "labelling", "predictor"},
+    "adding": FOUNDATION | {"sequences", "predictor", "trust"},
+    "prediction_run": FOUNDATION | {"sequences", "labelling", "predictor", "summary", "trust", "adding"},
+    "scale": FOUNDATION
+    | {"sequences", "report", "vectors", "embedding", "predictor", "summary", "adding", "prediction_run"},
     "motifs": FOUNDATION | {"sequences", "report"},
     "experiment": FOUNDATION
     | {
@@ -90,7 +95,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": FOUNDATION
     | {"sequences", "evaluation", "report", "artifact", "datasets", "predictor", "summary", "experiment"}
     | {"multilabel", "benchmark", "tuning", "language_models", "vectors", "embedding", "audit", "motifs"}
-    | {"trust", "labelling"}
+    | {"trust", "labelling", "adding", "prediction_run", "scale", "bundled"}
     | {"serve", "explain"},
 }
 """Folder or module → what of sortilin it may import, beside itself and the package root.
@@ -101,6 +106,7 @@ Variants (tasks, features, classifiers, formats) are reached through the registr
 HEAVY = {
     "accelerate",
     "captum",
+    "fsspec",
     "h5py",
     "huggingface_hub",
     "lightgbm",
@@ -115,6 +121,7 @@ HEAVY = {
     "pyarrow",
     "pyhmmer",
     "pyopal",
+    "ray",
     "scipy",
     "sklearn",
     "tokenizers",

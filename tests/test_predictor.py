@@ -15,7 +15,8 @@ import pytest
 
 import sortilin
 import tiny
-from sortilin import device, predictor
+from sortilin import bundled, device, predictor
+from sortilin.bundled import PRETRAINED
 from sortilin.errors import (
     ConfigError,
     DuplicateIdError,
@@ -25,7 +26,8 @@ from sortilin.errors import (
     ResidueError,
     UnknownNameError,
 )
-from sortilin.predictor import PRETRAINED, Predictor, UnreadError
+from sortilin.graph_inputs import UnreadError
+from sortilin.predictor import Predictor
 from sortilin.sequences import SequenceRecord, read_sequences
 from sortilin.trust import FAR
 
@@ -60,7 +62,7 @@ def sequences() -> list[str]:
 
 
 def test_bundled_models_are_the_two() -> None:
-    assert predictor.bundled() == tuple(sorted(CLASSES))
+    assert bundled.names() == tuple(sorted(CLASSES))
 
 
 def test_classes_are_those_of_the_task(model: Predictor) -> None:

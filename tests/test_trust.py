@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import tiny
-from sortilin import artifact, predictor, trust
+from sortilin import artifact, bundled, predictor, trust
 from sortilin.artifact import ModelFolder
 from sortilin.cli.main import cli
 from sortilin.errors import ConfigError, LabelError, SortilinError
@@ -371,10 +371,10 @@ def test_unknown_method_is_refused(tmp_path: Path) -> None:
 # --- the bundled model
 
 
-@pytest.mark.parametrize("name", predictor.bundled())
+@pytest.mark.parametrize("name", bundled.names())
 def test_bundled_model_covers_what_is_asked(name: str) -> None:
     """From its held-out scores, quantiles of other folds: within 2 points, and 4 points of every class."""
-    model = artifact.read(predictor.locate(name))
+    model = artifact.read(bundled.locate(name))
     if "held_out" not in model.description:
         pytest.skip(f"{name} was written before format 5")
     kept, classes = trust.held_out(model), model.description["classes"]

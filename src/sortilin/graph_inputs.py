@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from sortilin import registry
 from sortilin.artifact import ModelFolder
-from sortilin.errors import ConfigError, ModelFolderError
+from sortilin.errors import ConfigError, InputError, ModelFolderError
 from sortilin.interfaces import Descriptor
-from sortilin.sequences import tokens
+from sortilin.sequences import SequenceRecord, tokens
 from sortilin.sequences.cropping import LengthPolicy
 from sortilin.sequences.neighbours import COLUMNS, Neighbours
+from sortilin.sequences.record import counted
 
 if TYPE_CHECKING:
     from sortilin.embedding.residues import ResidueVectors
@@ -37,6 +38,8 @@ _MOST_POSITIONS = 50_000
 """Bound for that, and so for memory; a single longer sequence is a run of its own."""
 
 
+_NAMED = 5
+
 TAKES_VECTORS = {"vectors", "table"}
 """Options of a descriptor set that looks vectors up in files rather than making them."""
 
@@ -50,6 +53,22 @@ class OfSequences(Protocol):
     """
 
     by_place: Mapping[int, str]
+
+
+class UnreadError(InputError):
+    """A model cannot read some records of a batch.
+
+    Args:
+        batch: The records; of how many the whole input consists is not known before the stream ends.
+        by_place: Place in the batch, from 0 → why.
+    """
+
+    def __init__(self, batch: Sequence[SequenceRecord], by_place: Mapping[int, str]) -> None:
+        self.by_place = dict(by_place)
+        named = [f"{batch[at].id}: {reason}" for at, reason in list(self.by_place.items())[:_NAMED]]
+        more = "; ..." if len(self.by_place) > _NAMED else ""
+        n_unread = counted(len(self.by_place), "sequence")
+        super().__init__(f"the model cannot read {n_unread}: {'; '.join(named)}{more}")
 
 
 @dataclass(frozen=True, slots=True)

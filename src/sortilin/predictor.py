@@ -5,7 +5,7 @@ Axis letters: N sequences, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,20 +15,19 @@ from numpy.typing import NDArray
 
 from sortilin import artifact, device, trust
 from sortilin.artifact import ModelFolder
-from sortilin.errors import ConfigError, InputError, UnknownNameError
+from sortilin.bundled import locate
+from sortilin.errors import ConfigError, InputError
 from sortilin.evaluation import conformal
 from sortilin.evaluation.calibration import Calibration
 from sortilin.evaluation.per_class import PerClass
-from sortilin.graph_inputs import NO_VECTORS, OfSequences, Reader, Vectors, reader_of
+from sortilin.graph_inputs import NO_VECTORS, OfSequences, Reader, UnreadError, Vectors, reader_of
 from sortilin.interfaces import DoubleArray
-from sortilin.labelling import SHORTENED, Labelling, questions_of
+from sortilin.labelling import Labelling, questions_of
 from sortilin.pool import map_in_order
 from sortilin.results import Prediction
 from sortilin.sequences import SequenceRecord, records_from_strings
-from sortilin.sequences.record import counted
+from sortilin.sequences.batches import batched
 from sortilin.trust import Sets
-
-PRETRAINED = Path(__file__).parent / "pretrained"
 
 Result = TypeVar("Result")
 
@@ -44,26 +43,6 @@ They do not depend on the number of threads, so that results do not either.
 
 MAX_THREADS_BY_DEFAULT = 8
 """Where all cores are asked for; more would wait for each other's Python, and each holds a batch."""
-
-_NAMED = 5
-
-
-def bundled() -> tuple[str, ...]:
-    """Names of the models that come with the package."""
-    return tuple(sorted(path.parent.name for path in PRETRAINED.glob("*/model.json")))
-
-
-def locate(model: str | Path) -> Path:
-    """The folder of a bundled model's name or of a path.
-
-    Raises:
-        UnknownNameError: It is neither a bundled name nor an existing folder.
-    """
-    if isinstance(model, str) and model in bundled():
-        return PRETRAINED / model
-    if Path(model).exists() or Path(model).name != str(model):
-        return Path(model)
-    raise UnknownNameError("model", str(model), [*bundled(), "or the path of a model folder"])
 
 
 def load(
@@ -91,22 +70,6 @@ def load(
         raise ConfigError("a table of sequences is for files of vectors; give these too, or leave it out")
     given = Vectors(tuple(str(path) for path in vectors), None if table is None else str(table))
     return Predictor(artifact.read(locate(model)), name=str(model), threads=threads, vectors=given)
-
-
-class UnreadError(InputError):
-    """A model cannot read some records of a batch.
-
-    Args:
-        batch: The records; of how many the whole input consists is not known before the stream ends.
-        by_place: Place in the batch, from 0 → why.
-    """
-
-    def __init__(self, batch: Sequence[SequenceRecord], by_place: Mapping[int, str]) -> None:
-        self.by_place = dict(by_place)
-        named = [f"{batch[at].id}: {reason}" for at, reason in list(self.by_place.items())[:_NAMED]]
-        more = "; ..." if len(self.by_place) > _NAMED else ""
-        n_unread = counted(len(self.by_place), "sequence")
-        super().__init__(f"the model cannot read {n_unread}: {'; '.join(named)}{more}")
 
 
 class Predictor:
@@ -281,7 +244,8 @@ class Predictor:
     def _by_batch(
         self, work: Callable[[list[SequenceRecord]], Result], records: Iterable[SequenceRecord]
     ) -> Iterator[Result]:
-        return map_in_order(work, self._loaded(_batches(records)), threads=self.threads)
+        cut = batched(records, max_residues=MAX_BATCH_RESIDUES, max_sequences=MAX_BATCH_SEQUENCES)
+        return map_in_order(work, self._loaded(cut), threads=self.threads)
 
     def _loaded(self, batches: Iterator[list[SequenceRecord]]) -> Iterator[list[SequenceRecord]]:
         """The batches; before the first, what all threads share is loaded, once and in this thread."""
@@ -399,14 +363,11 @@ class Predictor:
         """
         return self._reader.files()
 
-    def words_of_shortening(self, n: int) -> str:
-        """That n sequences were not read whole, and what of them was."""
+    @property
+    def kept_when_shortened(self) -> tuple[int, int]:
+        """How many first and last residues count, of a sequence that is longer than it reads."""
         policy = self._reader.policy
-        n_first = (policy.max_residues or 0) - policy.keep_last
-        return (
-            f"longer than the model reads: {n:,} sequence{'s' * (n != 1)}, of which only the first "
-            f"{n_first:,} and the last {policy.keep_last:,} residues count (flag {SHORTENED})"
-        )
+        return (policy.max_residues or 0) - policy.keep_last, policy.keep_last
 
     @property
     def has_attention(self) -> bool:
@@ -432,18 +393,3 @@ class Predictor:
 
     def _attention(self, batch: list[SequenceRecord]) -> list[NDArray[np.float32]]:
         return self._reader.attention(self._session, [record.sequence for record in batch])
-
-
-def _batches(records: Iterable[SequenceRecord]) -> Iterator[list[SequenceRecord]]:
-    """Cut a stream by residues and by count; a single longer sequence is a batch of its own."""
-    batch: list[SequenceRecord] = []
-    n_residues = 0
-    for record in records:
-        length = len(record.sequence)
-        if batch and (n_residues + length > MAX_BATCH_RESIDUES or len(batch) == MAX_BATCH_SEQUENCES):
-            yield batch
-            batch, n_residues = [], 0
-        batch.append(record)
-        n_residues += length
-    if batch:
-        yield batch

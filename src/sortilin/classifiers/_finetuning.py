@@ -18,6 +18,9 @@ from sortilin.errors import ConfigError
 from sortilin.interfaces import Head, IntArray
 from sortilin.language_models import LoadedModel, Vocabulary
 
+LAST = -1
+"""The hidden state that a language model ends with."""
+
 Look = Callable[[Sequence[str]], list[NDArray[np.float32]]]
 """Sequences → (L, D) vectors of each one's residues."""
 
@@ -46,10 +49,16 @@ class TunedNetwork(nn.Module):
         head: Over vectors of its width.
         layer: The hidden state that the head is given.
         scale: Learning rate of the language model, as a multiple of the head's.
+
+    Attributes:
+        leaves_out: Whether parameters that are trained may get no gradient: adapters above `layer`.
     """
 
     def __init__(self, model: LoadedModel, head: Head, *, layer: int, scale: float) -> None:
         super().__init__()
+        self.leaves_out = layer not in (LAST, model.checkpoint.n_layers)
+        # What Accelerate shards by: classes of the layers, as transformers names them.
+        self._no_split_modules = _layer_names(model.module)
         self.model, self.layer, self.scale = model, layer, scale
         self.encoder: nn.Module = model.module  # the same module, where torch finds its parameters
         self.head = head
@@ -65,6 +74,13 @@ class TunedNetwork(nn.Module):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The language model by itself; see `training.weights.groups`."""
         return [{"params": list(self.encoder.parameters()), "scale": self.scale}]
+
+
+def _layer_names(module: Any) -> list[str]:
+    """Classes of a language model's layers that are there, by their names; adapters stand around it."""
+    there = {type(part).__name__ for part in module.modules()}
+    named = getattr(module, "_no_split_modules", None) or ()
+    return sorted(there.intersection(named))
 
 
 def to_front(hidden: Tensor, is_residue: Tensor) -> tuple[Tensor, Tensor]:

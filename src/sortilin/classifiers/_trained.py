@@ -9,7 +9,6 @@ Axis letters: N rows, C classes, S scores, K members, M dropout masks.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,26 +17,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sortilin.component import Component
-from sortilin.errors import ConfigError, LabelError, MissingDependencyError
+from sortilin.errors import ConfigError, LabelError
 from sortilin.evaluation import metrics, multilabel
 from sortilin.evaluation.calibration import softmax
 from sortilin.interfaces import NOBODY, DoubleArray, Inputs, IntArray, Watch
 from sortilin.seeding import child_seed
 from sortilin.sequences import dealing, stratification
-from sortilin.training.config import LOSS, TrainingConfig
 
 if TYPE_CHECKING:
     from sortilin.classifiers._members import Masks
     from sortilin.training.loop import Fit
-
-REQUIRED_PACKAGES = {
-    "torch": "torch",
-    "accelerate": "accelerate",
-    "scikit-learn": "sklearn",
-    "onnxscript": "onnxscript",  # for the export, but a long training should not end for want of it
-}
-"""Name to install → name to import."""
 
 _OF_SEVERAL = ("macro_f1", "exact_match", "macro_mcc", "roc_auc")
 METRICS = ("macro_f1", "accuracy", "mcc", "roc_auc")
@@ -132,6 +121,18 @@ class Trained(ABC):
                 f"members is {self.config.members} and dropout_samples {self.config.dropout_samples}: their "
                 "mean is of one class a sequence, and here one may have several; leave both out"
             )
+        from sortilin.training import launched
+
+        # Where this process leads others, they fit the same; the loop splits each step among them.
+        launched.share(follow, type(self), self.config, x, y, n_classes, seed, watch.groups)
+        self._fit(x, y, n_classes=n_classes, seed=seed, watch=watch)
+
+    def _fit(
+        self, x: Inputs, y: IntArray, *, n_classes: int, seed: int, watch: Watch, follows: bool = False
+    ) -> None:
+        """Train each member; one that follows another process only trains along, and is no use afterwards."""
+        from sortilin.training import processes
+
         rows, share = self._rows(x), self.config.validation
         everything = np.arange(len(y))
         learned, aside = everything, everything
@@ -144,12 +145,15 @@ class Trained(ABC):
             own = seed if number == 1 else child_seed(seed, "member", str(number))
             its_watch, stopped = self._watch_of(number, watch)
             fits.append(self._train(rows, y, learned, aside, n_classes=n_classes, seed=own, watch=its_watch))
-            self._sample(number, own)
-            if stopped:  # whoever stopped the first one will not look at the rest
+            if not follows:
+                self._sample(number, own)
+            # Whoever stopped the first one will not look at the rest; only the first process hears it.
+            if processes.current().from_first(bool(stopped)):
                 break
         self._record(fits)
-        # Thresholds of several classes need more rows than are set aside: they come from a cross-validation.
-        self._aside = (self.scores(x[aside]), y[aside]) if share and y.ndim == 1 else None
+        if not follows:
+            # Thresholds of several classes need more rows than are set aside: a cross-validation gives them.
+            self._aside = (self.scores(x[aside]), y[aside]) if share and y.ndim == 1 else None
 
     def _train(
         self,
@@ -297,6 +301,19 @@ class Trained(ABC):
         return found
 
 
+def follow(
+    kind: type[Trained],
+    config: Any,
+    x: Inputs,
+    y: IntArray,
+    n_classes: int,
+    seed: int,
+    groups: IntArray | None,
+) -> None:
+    """Fit as another process does, which leads; see `training.launched`."""
+    kind(config)._fit(x, y, n_classes=n_classes, seed=seed, watch=Watch(groups=groups), follows=True)
+
+
 def split(
     y: IntArray, n_classes: int, *, share: float, seed: int, groups: IntArray | None = None
 ) -> tuple[IntArray, IntArray]:
@@ -363,37 +380,3 @@ def score(logits: DoubleArray, y: IntArray) -> dict[str, float]:
     """What is watched on the rows set aside."""
     found = metrics.evaluate(y, softmax(logits), [str(c) for c in range(logits.shape[1])]).metrics
     return {name: found[name] for name in METRICS}
-
-
-def check(training: TrainingConfig, **parts: Component) -> None:
-    """Refuse what cannot be trained before any long work.
-
-    Args:
-        training: Options of the loop.
-        parts: Kind → variant that the network is made of.
-
-    Raises:
-        MissingDependencyError: A package is missing.
-        ConfigError: There is no such variant or metric, or no such option of one.
-    """
-    for package, module in REQUIRED_PACKAGES.items():
-        if importlib.util.find_spec(module) is None:
-            raise MissingDependencyError("training a network", package, "train")
-    for kind, component in parts.items():
-        component.resolved(kind)
-    if training.metric not in (LOSS, *METRICS):
-        raise ConfigError(
-            f"training.metric '{training.metric}' is not measured; choose from: {', '.join((LOSS, *METRICS))}"
-        )
-
-
-def check_opinions(config: Any) -> None:
-    """Refuse one dropout mask, which would be no spread, and dropout of a head that has none.
-
-    Raises:
-        ConfigError: It is so.
-    """
-    if config.dropout_samples:
-        from sortilin.classifiers import _members
-
-        _members.require_dropout(config.head, config.dropout_samples)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from sortilin import language_models
-from sortilin.classifiers import _trained
+from sortilin.classifiers import _checks, _trained
 from sortilin.component import Component
 from sortilin.embedding import residues
 from sortilin.embedding.residues import ADAPTER, BACKBONE, FROZEN, FULL, LORA
@@ -142,8 +142,8 @@ class VARIANT(_trained.Trained):
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__(config or self.Config())
-        _trained.check(self.config.training, head=self.config.head)
-        _trained.check_opinions(self.config)
+        _checks.check(self.config.training, head=self.config.head)
+        _checks.check_opinions(self.config)
         if self.config.mode == LORA:
             language_models.check_peft()
         self._checkpoint: Checkpoint | None = None
@@ -167,15 +167,26 @@ class VARIANT(_trained.Trained):
             ConfigError: It has no such layer, or takes fewer residues than `max_residues`.
             LabelError: A class has too few members to be set aside from.
         """
+        # Here, so that a process that leads others has fetched the model before they look for it.
+        self._open(watch)
+        super().fit(x, y, n_classes=n_classes, seed=seed, watch=watch)
+
+    def _open(self, watch: Watch) -> None:
         self._vectors = residues.of_backbone(
             self.config.backbone, self.config.layer, on_progress=watch.on_progress
         )
         self._checkpoint = self._vectors.checkpoint
         self._check_length(self._checkpoint)
+
+    def _fit(
+        self, x: Inputs, y: IntArray, *, n_classes: int, seed: int, watch: Watch, follows: bool = False
+    ) -> None:
+        if follows:
+            self._open(watch)
         if self.config.mode == FROZEN:
             self._keep(self._rows(x).tolist(), watch)
         try:
-            super().fit(x, y, n_classes=n_classes, seed=seed, watch=watch)
+            super()._fit(x, y, n_classes=n_classes, seed=seed, watch=watch, follows=follows)
         finally:
             self._kept = {}
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from sortilin.classifiers import _tabular, _trained
+from sortilin.classifiers import _checks, _tabular, _trained
 from sortilin.component import Component
 from sortilin.interfaces import FEATURES, DoubleArray, Inputs, IntArray
 from sortilin.seeding import child_seed
@@ -69,8 +69,8 @@ class VARIANT(_trained.Trained):
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__(config or self.Config())
-        _trained.check(self.config.training, head=self.config.head)
-        _trained.check_opinions(self.config)
+        _checks.check(self.config.training, head=self.config.head)
+        _checks.check_opinions(self.config)
 
     def _rows(self, x: Inputs) -> NDArray[np.float32]:
         return np.ascontiguousarray(x, dtype=np.float32)

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from sortilin.classifiers import _trained
+from sortilin.classifiers import _checks, _trained
 from sortilin.component import Component
 from sortilin.interfaces import SEQUENCES, DoubleArray, Inputs, IntArray
 from sortilin.seeding import child_seed
@@ -75,8 +75,8 @@ class VARIANT(_trained.Trained):
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__(config or self.Config())
-        _trained.check(self.config.training, backbone=self.config.backbone, head=self.config.head)
-        _trained.check_opinions(self.config)
+        _checks.check(self.config.training, backbone=self.config.backbone, head=self.config.head)
+        _checks.check_opinions(self.config)
 
     def _rows(self, x: Inputs) -> NDArray[Any]:
         policy = self.config.length_policy

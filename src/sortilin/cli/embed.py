@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sortilin.cli import _console
+from sortilin.cli._scaled import Scaled, check_folder, run_in_parts, scale_options
 
 if TYPE_CHECKING:
     from sortilin.embedding import Embedder, EmbeddingConfig
-    from sortilin.report import SkippedLog
+    from sortilin.report import FlagLog, SkippedLog
     from sortilin.sequences import ReadReport, SequenceRecord
     from sortilin.vectors import VectorRow
 
 _MAX_SHOWN = 10
-FLAG_COLUMNS = ("id", "length", "flag")
 
 
 @click.command(
@@ -29,6 +29,7 @@ Examples:
   sortilin embed proteins.fasta --backbone prott5 --pooling none --half -o residues.h5
   sortilin embed long.fasta --length-policy windows:1000,200 -o vectors.parquet
   sortilin embed peptides.csv --precision bfloat16 --no-store -o vectors.npz
+  sortilin embed shards --engine ray --backbone esm2_t33 -o out       then: sortilin merge out -o out.h5
   sortilin embed proteins.fasta --backbone /models/my_esm2 --offline -o vectors.h5
 """
 )
@@ -72,7 +73,7 @@ Examples:
 )
 @click.option("--half", is_flag=True, help="Store and write vectors as float16: half the room.")
 @click.option(
-    "--engine",
+    "--runtime",
     type=click.Choice(["auto", "torch", "openvino", "onnxruntime"]),
     default="auto",
     show_default=True,
@@ -96,6 +97,7 @@ Examples:
 @click.option(
     "--threads", type=click.IntRange(min=1), default=None, show_default="all cores", help="Cores to use."
 )
+@scale_options
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no notes; errors only.")
 def embed(source: str, *, output: str, on_error: str, quiet: bool, **options: Any) -> None:
     """Compute a vector of each sequence in SOURCE with a protein language model.
@@ -104,23 +106,59 @@ def embed(source: str, *, output: str, on_error: str, quiet: bool, **options: An
     .xz, .zst); '-' is standard input. Each distinct sequence is computed once and kept in the store, so
     that a run which is stopped goes on where it was.
 
+    With --engine ray or --shard, SOURCE may also be a folder, a quoted pattern of names, Parquet, or an
+    address as s3://bucket/shards; the output is a folder of parts, the store is used only where --store
+    names it, and the same command goes on where it was stopped (see docs/scale.md).
+
     A sequence that is too long for the model or for memory gets no vector. The others are written; it is
     listed in OUT.skipped.tsv, and the exit code is 1, or 0 with --on-error skip. What the length policy
     did to a sequence stands in OUT.flags.tsv.
     """
     from sortilin.report import check_outputs
 
+    scaled = Scaled.take(options)
     store_path, no_store = options.pop("store_path"), options.pop("no_store")
     if no_store and store_path is not None:
         raise click.UsageError("--no-store and --store exclude each other")
-    _check_ending(Path(output))
+    options["engine"] = options.pop("runtime")
+    if scaled.is_in_parts:
+        _in_parts(source, output, scaled, options, store_path, on_error=on_error, quiet=quiet)
+        return
+    check_ending(Path(output))
     check_outputs(output, source=source)
     embedder = _embedder(options, store_path, has_store=not no_store, quiet=quiet)
     _Run(embedder, source, on_error, has_store=not no_store, quiet=quiet).to_file(Path(output))
 
 
-def _check_ending(path: Path) -> None:
-    """Before anything is fetched."""
+def _in_parts(
+    source: str,
+    output: str,
+    scaled: Scaled,
+    options: dict[str, Any],
+    store_path: Path | None,
+    *,
+    on_error: Any,
+    quiet: bool,
+) -> None:
+    from sortilin.scale.embedding import EmbedJob
+    from sortilin.vectors.exchange import WRITERS
+
+    folder = check_folder(output, tuple(WRITERS))
+    offline, threads = options.pop("offline") or None, options.pop("threads")
+    if scaled.share is None:
+        threads = threads or 1  # there are several workers
+    options["store_dtype"] = "float16" if options.pop("half") else "float32"
+    store = None if store_path is None else str(store_path)
+    job = EmbedJob(_config(options), on_error, threads, offline, store)
+    run_in_parts(job, source, folder, scaled, cores=threads, quiet=quiet)
+
+
+def check_ending(path: Path) -> None:
+    """Refuse what is no name of a file of vectors, before anything is fetched.
+
+    Raises:
+        OutputError: It is a folder, or its ending chooses no format.
+    """
     from sortilin.errors import OutputError
     from sortilin.vectors.exchange import WRITERS
 
@@ -178,23 +216,23 @@ class _Run:
 
     def to_file(self, path: Path) -> None:
         from sortilin.embedding import NotEmbeddedError
-        from sortilin.report import SkippedLog
+        from sortilin.report import FlagLog, SkippedLog
         from sortilin.vectors.exchange import write_vectors
 
         with ExitStack() as stack:
             log = stack.enter_context(SkippedLog(path))
-            flags = stack.enter_context(_FlagLog(path))
+            flags = stack.enter_context(FlagLog(path))
             self.reading.on_skip = lambda skipped: log.add(skipped.record, skipped.id, skipped.reason)
             rows = self._rows(log, flags)
             try:
-                n_rows = write_vectors(path, rows, description=self._description())
+                n_rows = write_vectors(path, rows, description=self.embedder.description())
             except NotEmbeddedError:  # no sequence has a vector: the list is all there is to write
                 n_rows = 0
         self._tell(path, n_rows)
         if self.failed and self.on_error == "fail":
             raise NotEmbeddedError(self.failed, self.embedder.report.n_sequences)
 
-    def _rows(self, log: SkippedLog, flags: _FlagLog) -> Iterator[VectorRow]:
+    def _rows(self, log: SkippedLog, flags: FlagLog) -> Iterator[VectorRow]:
         from sortilin.embedding import NotEmbeddedError
         from sortilin.vectors import VectorRow
 
@@ -221,12 +259,6 @@ class _Run:
         for record in read_sequences(self.source, on_error=self.on_error, report=self.reading):  # type: ignore[arg-type]
             self._numbers.append(self.reading.n_records)
             yield record
-
-    def _description(self) -> dict[str, str]:
-        checkpoint = self.embedder.checkpoint
-        described = {key: str(value) for key, value in self.embedder.kind.model_dump().items()}
-        more = {"hub_id": checkpoint.origin, "licence": checkpoint.licence, "citation": checkpoint.citation}
-        return described | more
 
     def _tell(self, path: Path, n_rows: int) -> None:
         """What was done, and what changes the meaning of a vector."""
@@ -262,34 +294,3 @@ class _Run:
             _console.note(f"  {escape(record_id)}: {reason}")
         if len(reasons) > _MAX_SHOWN:
             _console.note(f"  and {len(reasons) - _MAX_SHOWN:,} more, see {path}.skipped.tsv")
-
-
-class _FlagLog:
-    """`OUT.flags.tsv`: what the length policy did to which sequence; only there if it did something."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = Path(f"{path}.flags.tsv")
-        self._stack = ExitStack()
-        self._stream: Any = None
-
-    def add(self, record_id: str, length: int, flag: str) -> None:
-        """Note one sequence."""
-        from sortilin.report import open_output
-
-        if self._stream is None:
-            self._stream = self._stack.enter_context(open_output(self.path))
-            self._write(FLAG_COLUMNS)
-        self._write((record_id, str(length), flag))
-
-    def _write(self, cells: tuple[str, ...]) -> None:
-        from sortilin.report import escape
-
-        self._stream.write(("\t".join(map(escape, cells)) + "\n").encode())
-
-    def __enter__(self) -> _FlagLog:
-        return self
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._stack.__exit__(kind, error, trace)
-        if error is None and self._stream is None:
-            self.path.unlink(missing_ok=True)

@@ -26,10 +26,12 @@ from sortilin.cli.describe import describe
 from sortilin.cli.embed import embed
 from sortilin.cli.evaluate import evaluate
 from sortilin.cli.explain import explain
+from sortilin.cli.merge import merge
 from sortilin.cli.models import models
 from sortilin.cli.motifs import motifs
 from sortilin.cli.predict import predict
 from sortilin.cli.serve import serve, worker
+from sortilin.cli.shards import shards
 from sortilin.cli.split import split
 from sortilin.cli.store import store
 from sortilin.cli.train import train
@@ -73,6 +75,8 @@ for _command in (
     predict,
     describe,
     embed,
+    shards,
+    merge,
     train,
     tune,
     benchmark,

@@ -27,12 +27,12 @@ def list_models() -> None:
     The value is the mean over the folds of a cross-validation of n sequences, the spread its standard
     deviation.
     """
-    from sortilin import artifact, predictor
+    from sortilin import artifact, bundled
 
     header = ("name", "task", "classes", "made_of", "metric", "value", "spread", "n", "size_mb")
     rows = []
-    for name in predictor.bundled():
-        folder = artifact.read(predictor.PRETRAINED / name)
+    for name in bundled.names():
+        folder = artifact.read(bundled.PRETRAINED / name)
         rows.append((name, *_row(folder.description), f"{_megabytes(folder.path):.1f}"))
     _print_table(header, rows)
 
@@ -75,9 +75,9 @@ def _print_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print model.json instead of the card.")
 def show(model: str, *, as_json: bool) -> None:
     """Print the card of MODEL, a bundled model or a model folder."""
-    from sortilin import artifact, predictor
+    from sortilin import artifact, bundled
 
-    folder = artifact.read(predictor.locate(model))
+    folder = artifact.read(bundled.locate(model))
     if as_json:
         click.echo(json.dumps({**folder.description, "checksum": folder.checksum}, indent=2))
     elif sys.stdout.isatty():

@@ -79,15 +79,25 @@ def train(config: Path | None, *, output: Path, overwrite: bool, quiet: bool, **
     CONFIG is a YAML file; options on the command line win over it. Without one, --task is needed. The
     folder holds the model, its card, the resolved configuration and all figures, and serves at once
     as `sortilin predict --model FOLDER`. A network keeps checkpoints and curves in FOLDER.training, so
-    that the same command goes on after an interruption. Needs `pip install 'sortilin[train]'`.
+    that the same command goes on after an interruption. Networks learn on several GPUs, or nodes, below
+    `accelerate launch -m`. Needs `pip install 'sortilin[train]'`.
     """
     from sortilin.experiment import run
+    from sortilin.experiment.run_together import together
 
-    resolved = _resolved(config, options)
-    with _console.progress(quiet=quiet) as on_progress:
-        folder, _ = run(resolved, output, overwrite=overwrite, on_progress=on_progress)
-    click.echo(folder.card)
+    def work() -> str:
+        resolved = _resolved(config, options)
+        with _console.progress(quiet=quiet) as on_progress:
+            return run(resolved, output, overwrite=overwrite, on_progress=on_progress)[0].card
+
+    done = together(work)
+    if done is None:  # a process that only trained along
+        return
+    card, shared = done
+    click.echo(card)
     if not quiet:
+        if shared:
+            _console.note(shared)
         _console.note(f"wrote {output}; next: sortilin predict FILE --model {output}")
 
 

@@ -20,7 +20,7 @@ Examples:
   sortilin tune configs/tune-svm.yaml -o runs/tune-svm
   sortilin tune --task localization --model bilstm --trials 40 -o runs/tune-bilstm
   sortilin tune --task custom --data mine.csv --model boosting -o runs/tune-mine
-  sortilin tune configs/tune-bilstm.yaml -o runs/a --storage postgresql://host/trials
+  sortilin tune configs/tune-bilstm.yaml -o runs/a --study bilstm --storage postgresql://me@host/trials
   sortilin train runs/tune-svm/best.yaml -o runs/svm
 """
 )
@@ -41,22 +41,31 @@ Examples:
     help="Journal file, or database (sqlite:///FILE, postgresql://...), that several workers share.  "
     "[default: journal.log in the folder]",
 )
+@click.option("--study", help="Name of the search in the storage.  [default: the name of the folder]")
 @_splitting.split_options
 @click.option("--seed", type=int, help="Seed of all splits, fits and draws.  [default: 42]")
 @click.option("--quiet", "-q", is_flag=True, help="No progress; the result only.")
-def tune(config: Path | None, *, output: Path, storage: str | None, quiet: bool, **options: Any) -> None:
+def tune(
+    config: Path | None,
+    *,
+    output: Path,
+    storage: str | None,
+    study: str | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Search for the best options of a model, and write the experiment that has them.
 
     CONFIG is what `train` takes, with a mapping `tune`; options on the command line win over it. Without
     one, --task and --model are needed. Only training rows are looked at: those of the hold-out stay unseen.
-    A search that was cut short goes on with the same command, and the same command on several machines
-    works together on one --storage. Needs `pip install 'sortilin[train]'`.
+    A search that was cut short goes on with the same command. The same command on several machines works
+    together on one --storage and --study. Needs `pip install 'sortilin[train]'`.
     """
     from sortilin.tuning import run
 
     tuning = _resolved(config, options)
     with _console.progress(quiet=quiet) as on_progress:
-        tuned = run(tuning, output, storage=storage, on_progress=on_progress)
+        tuned = run(tuning, output, storage=storage, study=study, on_progress=on_progress)
     click.echo(_report(tuning, tuned))
     if not quiet:
         for trial in tuned.elsewhere:

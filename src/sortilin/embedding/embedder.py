@@ -132,6 +132,12 @@ class Embedder:
         """D, numbers a vector."""
         return self.checkpoint.width
 
+    def description(self) -> dict[str, str]:
+        """How its vectors are made, as files of vectors say it."""
+        about = self.checkpoint
+        more = {"hub_id": about.origin, "licence": about.licence, "citation": about.citation}
+        return {key: str(value) for key, value in self.kind.model_dump().items()} | more
+
     def load(self) -> LoadedModel:
         """The language model in torch, loaded anew: for gradients, which no engine gives.
 

@@ -15,6 +15,7 @@ that a person asks for. What the formats and the front ends share stands in the 
 from sortilin.report._columns import column_names, escape
 from sortilin.report._flags import change_words, flag_words
 from sortilin.report._output import (
+    FlagLog,
     SkippedLog,
     check_outputs,
     format_for,
@@ -26,6 +27,7 @@ from sortilin.report._output import (
 from sortilin.report._stream import OutputStream
 
 __all__ = [
+    "FlagLog",
     "OutputStream",
     "SkippedLog",
     "change_words",

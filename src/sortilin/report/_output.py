@@ -27,6 +27,7 @@ from sortilin.report._summary import summary_record, to_json
 from sortilin.results import RunSummary
 
 SKIPPED_COLUMNS = ("record", "id", "reason")
+FLAG_COLUMNS = ("id", "length", "flag")
 _NAME_SHOWN = 40  # characters of the name that the temporary one repeats; names end at 255 bytes
 
 
@@ -235,3 +236,39 @@ class SkippedLog:
         if error is None and self._stream is None and self._has_place:
             with writing(self.path):
                 self.path.unlink(missing_ok=True)
+
+
+class FlagLog:
+    """`OUT.flags.tsv`: what a length policy did to which sequence; only there if it did something.
+
+    A context manager. Like `SkippedLog` it gets its name when the block ends without an exception.
+
+    Args:
+        path: The output that the log stands beside.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(f"{path}.flags.tsv")
+        self._stack = ExitStack()
+        self._stream: OutputStream | None = None
+
+    def add(self, record_id: str, length: int, flag: str) -> None:
+        """Note one sequence."""
+        if self._stream is None:
+            self._stream = self._stack.enter_context(open_output(self.path))
+            self._write(FLAG_COLUMNS)
+        self._write((record_id, str(length), flag))
+
+    def _write(self, cells: tuple[str, ...]) -> None:
+        assert self._stream is not None
+        self._stream.write(("\t".join(map(escape, cells)) + "\n").encode())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+        if error is None and self._stream is None:
+            self.path.unlink(missing_ok=True)

@@ -22,6 +22,13 @@ ROWS_PER_GROUP = 32_768
 class ParquetFormat:
     """Typed columns, for large tables.
 
+    Args:
+        stream: A binary file.
+        classes: Class names, in order.
+        title: What the table is of.
+        extra: Optional columns.
+        precise: Keep numbers in double precision, from which any format can be written again.
+
     Raises:
         MissingDependencyError: pyarrow is not installed.
     """
@@ -29,7 +36,13 @@ class ParquetFormat:
     endings = (".parquet",)
 
     def __init__(
-        self, stream: BinaryIO, *, classes: Sequence[str], title: str, extra: Sequence[str] = ()
+        self,
+        stream: BinaryIO,
+        *,
+        classes: Sequence[str],
+        title: str,
+        extra: Sequence[str] = (),
+        precise: bool = False,
     ) -> None:
         try:
             import pyarrow.parquet
@@ -37,12 +50,13 @@ class ParquetFormat:
             raise MissingDependencyError("Parquet output", "pyarrow", "parquet") from error
         self._arrow: Any = pyarrow
         self._classes, self._extra = tuple(classes), tuple(extra)
+        self._score: Any = pyarrow.float64() if precise else pyarrow.float32()
         self._schema = self._make_schema().with_metadata({"sortilin.title": title})
         self._writer: Any = pyarrow.parquet.ParquetWriter(stream, self._schema, compression="zstd")
         self._pending: list[Prediction] = []
 
     def _make_schema(self) -> Any:
-        text, score = self._arrow.string(), self._arrow.float32()
+        text, score = self._arrow.string(), self._score
         columns = [("id", text), ("length", self._arrow.int32()), ("prediction", text)]
         columns += [("probability", score), ("confidence", text)]
         columns += [(name, score) for name in probability_columns(self._classes)]
@@ -71,9 +85,13 @@ class ParquetFormat:
 
     def finish(self, summary: RunSummary) -> None:
         """Write the last rows, the summary and the footer."""
+        self._writer.add_key_value_metadata({"sortilin.summary": to_json(summary_record(summary))})
+        self.close()
+
+    def close(self) -> None:
+        """Write the last rows and the footer, without a summary."""
         if self._pending:
             self._write_group(self._pending)
-        self._writer.add_key_value_metadata({"sortilin.summary": to_json(summary_record(summary))})
         self._writer.close()
 
 

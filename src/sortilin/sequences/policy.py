@@ -31,6 +31,9 @@ ON_ERROR: tuple[OnError, ...] = ("fail", "skip")
 N_FIRST = 100
 """DNA and label habits are told by this many first records."""
 
+DUPLICATE_ID = "has the id of record {}; ids must differ"
+"""What is wrong with a record whose id an earlier one has, by its number."""
+
 _RECORD_FAULTS = (ResidueError, NucleotideError, DuplicateIdError, FormatError)
 _MAX_ID_SHOWN = 60
 
@@ -72,6 +75,8 @@ class Policy:
         for entry in chain(first, entries):
             self.n_read += 1
             self.report.n_records += 1
+            if not entry.id and self.report.on_unnamed is not None:
+                self.report.on_unnamed(self.n_read)
             try:
                 record = _record(entry, self.n_read, seen, label_of)
             except _RECORD_FAULTS as fault:
@@ -115,7 +120,7 @@ def _record(entry: Entry, number: int, seen: SeenIds, label_of: Labeller) -> Seq
     record_id = _id_of(entry, number)
     earlier = seen.add(record_id, number)
     if earlier is not None:
-        raise DuplicateIdError(f"has the id of record {earlier}; ids must differ")
+        raise DuplicateIdError(DUPLICATE_ID.format(earlier))
     label, split = label_of(entry)
     if entry.flags:
         flags = _joined(entry.flags, flags)

@@ -96,12 +96,27 @@ def records_from_strings(
         ResidueError, DuplicateIdError, FormatError: One is faulty and `on_error` is "fail".
         UnknownNameError: `on_error` is not one of the choices.
     """
-    check_on_error(on_error)
     if isinstance(sequences, str):
         raise InputError("sequences must be a list of strings, got one string; write [sequence]")
-    policy = Policy(Origin(escape_controls(name)), on_error, ReadReport() if report is None else report)
+    report = ReadReport() if report is None else report
+    yield from records_of_entries(map(_entry_of, sequences), on_error=on_error, report=report, name=name)
+
+
+def records_of_entries(
+    entries: Iterator[Entry], *, on_error: OnError, report: ReadReport, name: str
+) -> Iterator[SequenceRecord]:
+    """Entries from anywhere as records, under the same policy as those of a file.
+
+    Raises:
+        InputError: There is no entry, or all were left out.
+        NucleotideError: They are DNA or RNA.
+        ResidueError, DuplicateIdError, FormatError: One is faulty and `on_error` is "fail".
+        UnknownNameError: `on_error` is not one of the choices.
+    """
+    check_on_error(on_error)
+    policy = Policy(Origin(escape_controls(name)), on_error, report)
     with SeenIds() as seen:
-        yield from policy.records(map(_entry_of, sequences), seen, lambda _first, _origin: as_given)
+        yield from policy.records(entries, seen, lambda _first, _origin: as_given)
 
 
 def _entry_of(sequence: str | SequenceRecord) -> Entry:

@@ -63,6 +63,7 @@ class ReadReport:
 
     Attributes:
         on_skip: Called with every record left out, also those that `skipped` no longer holds.
+        on_unnamed: Called with the number of every record that was named by its place.
         n_records: Records seen.
         n_kept: Records given out.
         n_skipped: Records left out.
@@ -74,6 +75,7 @@ class ReadReport:
     """
 
     on_skip: Callable[[Skipped], None] | None = None
+    on_unnamed: Callable[[int], None] | None = None
     n_records: int = 0
     n_kept: int = 0
     n_skipped: int = 0

@@ -49,7 +49,7 @@ def opened(source: Source, name: str) -> Iterator[io.BufferedReader]:
     """
     with ExitStack() as closing:
         if isinstance(source, str | os.PathLike):
-            stream = _standard_input() if source == STANDARD_INPUT else _open_file(Path(source), name)
+            stream = _standard_input() if source == STANDARD_INPUT else open_file(Path(source), name)
             if source != STANDARD_INPUT:
                 closing.enter_context(stream)
         else:
@@ -84,7 +84,12 @@ def _standard_input() -> BinaryIO:
     return sys.stdin.buffer
 
 
-def _open_file(path: Path, name: str) -> BinaryIO:
+def open_file(path: Path, name: str) -> BinaryIO:
+    """A file of this machine, in binary.
+
+    Raises:
+        InputError: It is missing, is a folder, or must not be read.
+    """
     try:
         return path.open("rb")
     except FileNotFoundError:

@@ -7,7 +7,10 @@
     weights.py     what is trained, and how fast
     checkpoint.py  what lies on disk while a run is under way
     events.py      its curves for TensorBoard
+    placed.py      model and optimizer where they are trained: on one device, copied, or sharded
+    processes.py   what several processes tell each other
+    launched.py    a program in several processes: the first leads, the others train with it
     loop.py        the loop: train, validate, keep the best, stop, resume
 
-Only `config` and `batching` start without torch.
+Only `config`, `batching` and `launched` start without torch.
 """

@@ -5,6 +5,8 @@ Axis letters: N examples.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from sortilin.interfaces import IntArray
@@ -74,6 +76,26 @@ def oversampled(targets: IntArray, generator: np.random.Generator) -> IntArray:
         if n
     ]
     return np.concatenate([np.arange(len(targets)), *more])
+
+
+def pieces(batches: Sequence[IntArray], rank: int, n_processes: int) -> list[tuple[IntArray, IntArray]]:
+    """What one of several processes learns from in a step; together, and as often, all rows of its batches.
+
+    Whole batches where each process gets as many, so that accumulated batches are spread over the processes;
+    else a part of each batch, of like lengths as those of the others.
+
+    Args:
+        batches: Row numbers of each batch of the step.
+        rank: Number of the process, from 0.
+        n_processes: How many there are.
+
+    Returns:
+        Rows and the batch that they are of, as many in each process; some rows may be none, but not those of
+        the first process.
+    """
+    if len(batches) % n_processes == 0:
+        return [(batch, batch) for batch in batches[rank::n_processes]]
+    return [(batch[rank::n_processes], batch) for batch in batches]
 
 
 def share(batches: list[IntArray], rank: int, n_processes: int) -> list[IntArray]:

@@ -1,8 +1,12 @@
 """The loop: train an epoch, validate, keep the best weights, stop when nothing gets better, resume.
 
 Random numbers are drawn anew for each step from (seed, epoch, step, process), so a run that is resumed
-anywhere takes the steps that it would have taken. Hugging Face Accelerate places model and batches, so
-that the loop runs in several processes without other code; only the first of them writes.
+anywhere takes the steps that it would have taken.
+
+Several processes take the steps of one, each with a part of the step's rows (`batching.pieces`), whose
+gradient counts by their share of the step's loss. All call `train` with the same model and job. Only the
+first one reads and writes checkpoints, speaks and decides; what depends on the machine or the clock (figures,
+stopping, when to save) is told by it.
 
 Axis letters: N examples, B batch, C classes.
 """
@@ -20,18 +24,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sortilin import device
-from sortilin.errors import ConfigError, MissingDependencyError, TrainingError
+from sortilin.errors import ConfigError, TrainingError
 from sortilin.interfaces import NOBODY, DoubleArray, IntArray, Watch
 from sortilin.seeding import child_seed, generator
 from sortilin.training import batching, checkpoint, losses, schedule, weights
 from sortilin.training.config import LOSS, TrainingConfig
 from sortilin.training.events import Events
+from sortilin.training.placed import Placed
 
 Score = Callable[[DoubleArray, IntArray], Mapping[str, float]]
 """(N, C) validation logits and (N,) targets → metrics by name."""
 
 _SECONDS_BETWEEN_REPORTS = 0.5
+_STANDING = ("epoch", "step", "seconds", "sums", "history", "best", "is_done")
+"""Where a run stands, beside weights and optimizer."""
 
 
 class Examples(Protocol):
@@ -95,12 +101,15 @@ class Job:
 def train(model: nn.Module, job: Job, watch: Watch = NOBODY) -> Fit:
     """Train a model in place; it ends on the CPU, in evaluation mode, with its best weights.
 
+    Of several processes all have to call it. Where the model is sharded over them, only the first one's has
+    the best weights afterwards.
+
     Args:
         model: Takes what `Examples.batch` gives and returns (B, C) logits.
         job: What is to be learned.
         watch: Progress in examples of an epoch; in its workspace stand checkpoint, curves and TensorBoard
             events. A run that was cut short there goes on, a finished one is only read. Its `on_epoch`
-            may stop the run (pruning).
+            may stop the run (pruning). That of the first process counts.
 
     Raises:
         ConfigError: The metric is none of the score's, or the workspace is another run's.
@@ -119,21 +128,15 @@ class _Run:
     def __init__(self, model: nn.Module, job: Job, watch: Watch) -> None:
         config = job.config
         self.job, self.config, self.examples, self.watch = job, config, job.examples, watch
-        self.accelerator = _accelerator(config)
-        if self.accelerator.device.type == "cpu":
-            device.keep_memory()
-        kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-        groups = weights.groups(model)
-        # In one pass over the weights, without copies of them; gradients in half precision are scaled.
-        fused = self.accelerator.scaler is None
-        optimizer = kind(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused)
-        self.bare = model
-        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.placed = Placed(model, config)
+        self.accelerator, self.processes = self.placed.accelerator, self.placed.processes
+        self.model, self.optimizer = self.placed.model, self.placed.optimizer
         self.loss = losses.build(config, job.examples.targets, job.n_classes).to(self.accelerator.device)
-        self.average = _average(self.bare, config.average)
+        self.keeps = self.processes.from_first(watch.workspace is not None)
         self.epoch, self.step, self.seconds = 0, 0, 0.0
         self.learning_rate = 0.0
         self.sums = {"loss": 0.0, "correct": 0.0, "n": 0.0, "positions": 0.0, "seconds": 0.0}
+        self.saved, self.is_late = time.monotonic(), False
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Any] = {}
         self.is_done = False
@@ -150,13 +153,10 @@ class _Run:
             self.epoch, self.step = self.epoch + 1, 0
             self.sums = dict.fromkeys(self.sums, 0.0)
             self.is_done = self.epoch == self.config.epochs or self._is_stale()
-            if self.watch.on_epoch is not None and self.watch.on_epoch(record):
-                self.is_done = True
+            is_stopped = self.watch.on_epoch is not None and self.watch.on_epoch(record)
+            self.is_done = bool(self.processes.from_first(self.is_done or is_stopped))
             self._save()
-        self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
-        weights.put(self.bare, self.best["weights"])
-        self.bare.to("cpu").eval()
-        self.accelerator.free_memory()
+        self.placed.finish(self.best["weights"])
         return Fit(tuple(self.history), int(self.best["epoch"]), float(self.best["value"]), self.seconds)
 
     def _tell(self, result: str = "") -> None:
@@ -169,7 +169,7 @@ class _Run:
     def _train_epoch(self) -> None:
         steps = self._steps()
         self.model.train()
-        saved = started = time.monotonic()
+        self.saved = started = time.monotonic()
         told = 0.0
         for batches in steps[self.step :]:
             torch.manual_seed(self._step_seed())
@@ -183,53 +183,75 @@ class _Run:
             if now - told > _SECONDS_BETWEEN_REPORTS:
                 self._tell()
                 told = now
-            if now - saved > 60 * self.config.checkpoint_minutes and self.step < len(steps):
+            if self.is_late and self.step < len(steps):
                 self._save()
-                saved = now
+                self.saved = now
 
     def _train_step(self, batches: Sequence[IntArray]) -> None:
-        """One step of the optimizer, on the gradient of all of these batches."""
+        """One step of the optimizer, on the gradient of all of these batches; each process has a part."""
         self.optimizer.zero_grad(set_to_none=True)
-        shares = self._shares(batches)
-        for rows, share in zip(batches[:-1], shares, strict=False):
+        pieces = batching.pieces(batches, self.processes.index, self.processes.n)
+        total = sum(map(self._weight, batches))
+        learned: list[float] = []
+        for rows, batch in pieces[:-1]:
             with self.accelerator.no_sync(self.model):
-                self._learn(rows, share)
-        self._learn(batches[-1], shares[-1])
+                learned += self._learn(rows, batch, total)
+        learned += self._learn(*pieces[-1], total)
+        self._count(batches, learned)
         if self.config.clip_norm is not None:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimizer.step()
-        if self.average is not None:
-            self.average.update_parameters(self.bare)
+        if self.placed.average is not None:
+            self.placed.average.update_parameters(self.placed.bare)
 
-    def _shares(self, batches: Sequence[IntArray]) -> list[float]:
-        """What part of a step's loss each batch has: by examples, or by the sum of their class weights."""
-        if len(batches) == 1:
-            return [1.0]
-        place = self.accelerator.device
-        parts = [
-            self.loss.weight(torch.as_tensor(self.examples.targets[rows], device=place)) for rows in batches
-        ]
-        return [part / sum(parts) for part in parts]
+    def _weight(self, rows: IntArray) -> float:
+        """What these rows count: their number, or the sum of their class weights."""
+        return self.loss.weight(torch.as_tensor(self.examples.targets[rows], device=self.accelerator.device))
 
-    def _learn(self, rows: IntArray, share: float) -> None:
-        """Add the gradient of one batch."""
-        place = self.accelerator.device
+    def _learn(self, rows: IntArray, batch: IntArray, total: float) -> tuple[float, float]:
+        """Add the gradient of a part of one batch.
+
+        Args:
+            rows: The part; with none of the batch in it, the process only keeps step with the others.
+            batch: All rows of the batch.
+            total: Weight of all rows of the step.
+
+        Returns:
+            What the part adds to the sum of losses of the batch's rows, and how many of it are right.
+        """
+        place, is_there = self.accelerator.device, len(rows) > 0
+        rows = rows if is_there else batch[:1]
         arguments = [argument.to(place) for argument in self.examples.batch(rows)]
         y = torch.as_tensor(self.examples.targets[rows], device=place)
         with self.accelerator.autocast():
             logits = self.model(*arguments)
         loss = self.loss(logits, y)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"the loss became {value} in epoch {self.epoch + 1}, step {self.step + 1}: "
-                f"lower learning_rate ({self.config.learning_rate:g}) or clip_norm ({self.config.clip_norm})"
-            )
-        self.accelerator.backward(loss * share)
-        self.sums["loss"] += value * len(rows)
-        self.sums["correct"] += losses.n_right(logits.detach(), y)
-        self.sums["n"] += len(rows)
-        self.sums["positions"] += float(self.examples.lengths[rows].sum())
+        weight = self._weight(rows) * is_there
+        # Gradients are averaged over the processes, and here have to be summed.
+        self.accelerator.backward(loss * (self.processes.n * weight / total))
+        n_counted = len(batch) * (weight / self._weight(batch))
+        return float(loss.detach()) * n_counted, losses.n_right(logits.detach(), y) * is_there
+
+    def _count(self, batches: Sequence[IntArray], learned: Sequence[float]) -> None:
+        """Add a step to the epoch's sums, those of all processes; and hear whether it is time to save.
+
+        Raises:
+            TrainingError: The loss is no longer a number, in whichever process.
+        """
+        late_s = time.monotonic() - self.saved - 60 * self.config.checkpoint_minutes
+        *found, n_late = self.processes.summed([*learned, float(late_s > 0 and self.processes.is_first)])
+        self.is_late = n_late > 0
+        for value, n_right in zip(found[::2], found[1::2], strict=True):
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"the loss became {value} in epoch {self.epoch + 1}, step {self.step + 1}: lower "
+                    f"learning_rate ({self.config.learning_rate:g}) or clip_norm ({self.config.clip_norm})"
+                )
+            self.sums["loss"] += value
+            self.sums["correct"] += n_right
+        for rows in batches:
+            self.sums["n"] += len(rows)
+            self.sums["positions"] += float(self.examples.lengths[rows].sum())
 
     def _rows(self) -> IntArray:
         """The rows of this epoch; with resampling, some of them several times."""
@@ -239,7 +261,7 @@ class _Run:
         return batching.oversampled(self.examples.targets, draws)
 
     def _steps(self) -> list[list[IntArray]]:
-        """This process's batches of this epoch, those of a step together; the same whenever asked for."""
+        """The batches of this epoch, those of a step together; the same whenever and wherever asked for."""
         rows, n = self._rows(), self.config.accumulation
         everything = batching.length_buckets(
             self.examples.lengths[rows],
@@ -247,13 +269,10 @@ class _Run:
             batch_positions=self.config.batch_positions,
             generator=generator(self.job.seed, "batches", str(self.epoch)),
         )
-        own = batching.share(everything, self.accelerator.process_index, self.accelerator.num_processes)
-        return [[rows[places] for places in own[start : start + n]] for start in range(0, len(own), n)]
+        return [[rows[places] for places in everything[at : at + n]] for at in range(0, len(everything), n)]
 
     def _step_seed(self) -> int:
-        return child_seed(
-            self.job.seed, "step", str(self.epoch), str(self.step), str(self.accelerator.process_index)
-        )
+        return child_seed(self.job.seed, "step", str(self.epoch), str(self.step), str(self.processes.index))
 
     def _set_learning_rate(self, done: float) -> None:
         self.learning_rate = self.config.learning_rate * schedule.factor(self.config, done)
@@ -264,8 +283,8 @@ class _Run:
 
     def _validate(self) -> dict[str, float]:
         started = time.monotonic()
-        watched = self.bare if self.average is None else self.average.module
-        logits = self._logits(watched, self.job.validation)
+        self.placed.align_buffers()
+        logits = self._logits(self.placed.watched, self.job.validation)
         targets = self.job.validation.targets
         measured = {LOSS: losses.validation(logits, targets), **self.job.score(logits, targets)}
         if self.config.metric not in measured:
@@ -282,9 +301,10 @@ class _Run:
             "seconds": sums["seconds"] + time.monotonic() - started,
             "positions_per_second": sums["positions"] / max(sums["seconds"], 1e-9),
         }
+        record, value = self.processes.from_first((record, float(measured[self.config.metric])))
         self.history.append(record)
         self.seconds += record["seconds"]
-        self._keep_if_best(watched, measured[self.config.metric])
+        self._keep_if_best(value)
         return record
 
     def _logits(self, model: nn.Module, examples: Examples) -> DoubleArray:
@@ -295,29 +315,25 @@ class _Run:
             batch_positions=self.config.batch_positions,
         )
         model.eval()
-        own = batching.share(batches, self.accelerator.process_index, self.accelerator.num_processes)
+        own = batching.share(batches, self.processes.index, self.processes.n)
         parts = []
-        with torch.inference_mode(), self.accelerator.autocast():
+        with self.placed.looking(), self.accelerator.autocast():
             for rows in own:
                 arguments = [a.to(self.accelerator.device) for a in examples.batch(rows)]
                 parts.append((rows, model(*arguments).float().cpu().numpy().astype(np.float64)))
         model.train()
-        if self.accelerator.num_processes > 1:
-            from accelerate.utils import gather_object
-
-            parts = gather_object(parts)
+        parts = self.processes.gathered(parts)
         logits = np.empty((len(examples.targets), parts[0][1].shape[1]))
         for rows, part in parts:
             logits[rows] = part
         return logits
 
-    def _keep_if_best(self, watched: nn.Module, value: float) -> None:
+    def _keep_if_best(self, value: float) -> None:
         is_better = not self.best or (
             value < self.best["value"] if self.config.metric == LOSS else value > self.best["value"]
         )
         if is_better or self.job.keeps_last or math.isnan(self.best["value"]):
-            kept = {name: t.detach().cpu().clone() for name, t in weights.trained(watched).items()}
-            self.best = {"epoch": self.epoch + 1, "value": float(value), "weights": kept}
+            self.best = {"epoch": self.epoch + 1, "value": value, "weights": self.placed.kept()}
 
     def _is_stale(self) -> bool:
         patience = self.config.patience
@@ -332,16 +348,13 @@ class _Run:
     # --- on disk
 
     def _save(self) -> None:
-        if self.watch.workspace is None or not self.accelerator.is_main_process:
+        if not self.keeps:
             return
-        names = ("epoch", "step", "seconds", "sums", "history", "best", "is_done")
-        state = {name: getattr(self, name) for name in names}
+        state = {name: getattr(self, name) for name in _STANDING}
         if not self.is_done:  # what follows is only needed to go on
-            state |= {"model": weights.trained(self.bare), "optimizer": self.optimizer.state_dict()}
-            if self.accelerator.scaler is not None:
-                state["scaler"] = self.accelerator.scaler.state_dict()
-            if self.average is not None:
-                state["average"] = weights.trained(self.average)
+            state |= self.placed.state()
+        if self.watch.workspace is None or not self.processes.is_first:
+            return
         if self.step == 0:  # first, so that a finished run never lacks its last epoch
             checkpoint.save_curves(self.watch.workspace, self.history)
         checkpoint.save(self.watch.workspace, state, self.job.identity)
@@ -349,36 +362,13 @@ class _Run:
             self.events.add(self.watch.workspace, self.history[-1])
 
     def _resume(self) -> None:
-        state = checkpoint.load(self.watch.workspace, self.job.identity) if self.watch.workspace else None
-        if state is None:
+        state = None
+        if self.watch.workspace is not None and self.processes.is_first:
+            state = checkpoint.load(self.watch.workspace, self.job.identity)
+        told = self.processes.from_first(state and {name: state[name] for name in _STANDING})
+        if told is None:
             return
-        for name in ("epoch", "step", "seconds", "sums", "history", "best", "is_done"):
-            setattr(self, name, state[name])
-        if self.is_done:
-            return
-        weights.put(self.bare, state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.accelerator.scaler is not None:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
-        if self.average is not None:
-            weights.put(self.average, state["average"])
-
-
-def _accelerator(config: TrainingConfig) -> Any:
-    try:
-        from accelerate import Accelerator
-        from accelerate.state import AcceleratorState
-    except ImportError:
-        raise MissingDependencyError("training a network", "accelerate", "train") from None
-    # Its state is kept for the process; another model may want another precision.
-    AcceleratorState._reset_state()
-    return Accelerator(mixed_precision=device.mixed_precision(config.precision))
-
-
-def _average(model: nn.Module, decay: float | None) -> Any:
-    if decay is None:
-        return None
-    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-
-    moving: Any = get_ema_multi_avg_fn  # untyped in torch
-    return AveragedModel(model, multi_avg_fn=moving(decay), use_buffers=True)
+        for name in _STANDING:
+            setattr(self, name, told[name])
+        if not self.is_done:
+            self.placed.put(state)

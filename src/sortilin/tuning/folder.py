@@ -85,8 +85,13 @@ class Folder:
         with writing(self.path), tempfile.TemporaryDirectory(dir=above, prefix=".sortilin-"):
             pass
 
-    def begin(self, tuning: Tuning, identity: Mapping[str, Any]) -> Origin:
+    def begin(self, tuning: Tuning, identity: Mapping[str, Any], *, study: str | None = None) -> Origin:
         """Make the folder, or go on in it; under its lock.
+
+        Args:
+            tuning: The search.
+            identity: What shapes its trials.
+            study: Name of its study; the folder's own where it is None.
 
         Raises:
             ConfigError: It belongs to another search; the message names what differs.
@@ -97,9 +102,14 @@ class Folder:
             self.trials.mkdir(exist_ok=True)
         with writing(self.path), self.lock:
             origin = self._origin(identity)
+            if origin is not None and study not in (None, origin.study):
+                raise ConfigError(
+                    f"{self.path} belongs to study '{origin.study}'; found --study '{study}': "
+                    "choose another folder, or leave --study out"
+                )
             self._replace(RESOLVED, config.to_yaml(tuning))
             if origin is None:
-                origin = Origin(uuid.uuid4().hex, self.path.absolute().name or "sortilin")
+                origin = Origin(uuid.uuid4().hex, study or self.path.absolute().name or "sortilin")
                 self._replace(ORIGIN, _json(origin, identity))
         return origin
 

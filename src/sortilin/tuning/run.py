@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sortilin.errors import ConfigError, LabelError, MissingDependencyError, TrainingError
 from sortilin.experiment import balance, data, splits, validate
@@ -46,7 +48,12 @@ class Tuned:
 
 
 def run(
-    tuning: Tuning, out: Path, *, storage: str | None = None, on_progress: OnProgress | None = None
+    tuning: Tuning,
+    out: Path,
+    *,
+    storage: str | None = None,
+    study: str | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Tuned:
     """Search in a folder, or go on there.
 
@@ -55,6 +62,8 @@ def run(
         out: The folder; its parents are made.
         storage: Path of a journal or URL of a database, for several workers; a journal in the folder
             where it is None.
+        study: Its name in the storage; the folder's name where it is None. Workers with the same one share
+            their trials.
         on_progress: Called as (stage, done, total).
 
     Raises:
@@ -71,15 +80,17 @@ def run(
     place.check()
     rows, parted = _rows_and_parting(tuning, on_progress)
     split = _reached(tuning, rows, parted)
-    trials = _begin(tuning, place, rows, parted, storage)
-    if split is not None:
-        place.note_split(split)
-    measure = Measure(_problem(tuning, rows, tell, parted), tuning.tune)
-    search = _Search(tuning, place, trials, measure, tell, split)
-    search.write()
-    while not _is_late(tuning, started) and (claim := trials.claim()) is not None:
-        search.work_on(claim)
-    return search.result()
+    identity = folder.identity(tuning, rows.fingerprint, parted.fingerprint)
+    trials = _begin(tuning, place, identity, storage, study)
+    with closing(trials):
+        if split is not None:
+            place.note_split(split)
+        measure = Measure(_problem(tuning, rows, tell, parted), tuning.tune)
+        search = _Search(tuning, place, trials, measure, tell, split)
+        search.write()
+        while not _is_late(tuning, started) and (claim := trials.claim(search.wait_for)) is not None:
+            search.work_on(claim)
+        return search.result()
 
 
 def training_rows(tuning: Tuning, on_progress: OnProgress | None = None) -> LabelledSet:
@@ -149,16 +160,22 @@ def _problem(
     return Problem(x, rows.y, rows.classes, _n_folds(tuning), _seed(tuning), parting=parted)
 
 
-def _begin(tuning: Tuning, place: Folder, rows: LabelledSet, parted: Parting, storage: str | None) -> Trials:
-    identity = folder.identity(tuning, rows.fingerprint, parted.fingerprint)
-    origin = place.begin(tuning, identity)
+def _begin(
+    tuning: Tuning, place: Folder, identity: Mapping[str, Any], storage: str | None, name: str | None
+) -> Trials:
+    origin = place.begin(tuning, identity, study=name)
     kept = storage or str(place.path / folder.JOURNAL)
     with place.lock:
         study, there = open_study(
             kept, origin.study, tuning.tune, seed=tuning.experiment.seed, identity=identity
         )
-    folder.refuse_other(there, identity, f"study '{origin.study}' in the storage")
-    return Trials(study, tuning.tune, folder_id=origin.folder_id, folder=place.trials)
+    trials = Trials(study, tuning.tune, folder_id=origin.folder_id, folder=place.trials)
+    try:
+        folder.refuse_other(there, identity, f"study '{origin.study}' in the storage")
+    except ConfigError:
+        trials.close()
+        raise
+    return trials
 
 
 def _is_late(tuning: Tuning, started: float) -> bool:
@@ -177,6 +194,10 @@ class _Search:
     tell: OnProgress
     split: Reached | None = None
 
+    def wait_for(self, numbers: str) -> None:
+        """Tell that nothing is left but trials whose workers may be dead."""
+        self.tell(f"waiting for a sign of life of trial {numbers}", 0, 1)
+
     def work_on(self, claim: Claim) -> None:
         """Measure a trial, and write what is known then."""
         started = time.monotonic()
@@ -187,8 +208,8 @@ class _Search:
         finally:
             self.trials.release(claim)
         best = self.write()
-        stands = note
-        if found is not None:
+        stands = "taken over by another worker" if claim.is_over else note
+        if found is not None and not claim.is_over:
             spread = "" if found.spread is None else f" ± {found.spread:.4f}"
             stands = f"{self.tuning.tune.metric} {found.mean:.4f}{spread}"
         known = "" if best is None else f" (best {best.value:.4f})"
@@ -212,6 +233,8 @@ class _Search:
                 lambda fold, done, total: self.tell(f"{name}, {fold}", done, total),
             )
         except Stopped as stop:
+            if claim.is_over:
+                return None, ""
             return None, str(stop) or f"pruned after {stage(max(claim.reported))}"
         except TrainingError as fault:  # options that lead nowhere are a finding of the search
             return None, f"diverged: {fault}"

@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from sortilin.errors import ConfigError, OutputError
 from sortilin.locks import FileLock
+from sortilin.tuning import database
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
+PATIENCE_S = 120.0
+"""A database may be away for so long, as in a restart, before a worker gives up."""
+RETRY_S = 2.0
+CUT_OFF = (ConnectionError, TimeoutError)
+"""What pg8000 lets through as the system says it."""
+
 _JOURNAL_START = b'{"op_code"'
-_SQLITE_WAIT_S = 60
 
 
 def opened(storage: str) -> BaseStorage:
@@ -24,9 +30,22 @@ def opened(storage: str) -> BaseStorage:
 
     Raises:
         ConfigError: It is none, or cannot be reached.
+        MissingDependencyError: Its driver is not installed.
         OutputError: It cannot be written.
     """
-    return _database(storage) if "://" in storage else _journal(Path(storage))
+    if "://" not in storage:
+        return _journal(Path(storage))
+    with without_warnings():
+        return database.opened(storage)
+
+
+def close(kept: BaseStorage) -> None:
+    """Close the connections of a storage; it opens new ones if it is used again."""
+    from optuna.storages import RDBStorage
+
+    if isinstance(kept, RDBStorage):
+        kept.remove_session()
+        kept.engine.dispose()
 
 
 def _journal(path: Path) -> BaseStorage:
@@ -56,48 +75,18 @@ def _mend(path: Path) -> None:
         os.truncate(path, content.rfind(b"\n") + 1)
 
 
-def _database(url: str) -> BaseStorage:
-    from optuna.exceptions import StorageInternalError
-    from optuna.storages import RDBStorage
-    from sqlalchemy.exc import SQLAlchemyError
-
-    engine = {"connect_args": {"timeout": _SQLITE_WAIT_S}} if url.startswith("sqlite") else {}
-    try:
-        with without_warnings():
-            return RDBStorage(url, engine_kwargs=engine)
-    except ImportError as error:
-        raise ConfigError(f"storage {_shown(url)} needs a driver that is not installed: {error}") from None
-    except (ValueError, SQLAlchemyError, StorageInternalError, RuntimeError) as error:
-        raise ConfigError(f"storage {_shown(url)} cannot be opened: {_reason(error)}") from None
-
-
-def _shown(url: str) -> str:
-    """A URL without its password."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except (ArgumentError, ValueError):
-        return f"'{url.partition('://')[0]}://…'"
-
-
-def _reason(error: BaseException) -> str:
-    """What a database said, in one line."""
-    inner = error.__cause__ or error.__context__ or error
-    said = str(getattr(inner, "orig", None) or inner).strip()
-    return " ".join(said.split("\n")[0].split())[:200]
-
-
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn what a storage or the system refuses to write into an `OutputError`."""
     from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except StorageInternalError as error:
-        raise OutputError(f"the trials cannot be kept: {_reason(error)}; start again to go on") from None
+    except (StorageInternalError, SQLAlchemyError, *CUT_OFF) as error:
+        raise OutputError(
+            f"the trials cannot be kept: {database.reason(error)}; start again to go on"
+        ) from None
     except OSError as error:
         where = error.filename or path
         raise OutputError(f"{where}: cannot be written: {error.strerror or error}") from None

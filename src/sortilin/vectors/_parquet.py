@@ -22,7 +22,7 @@ from sortilin.vectors._sources import Source, first_places
 from sortilin.vectors._writers import DESCRIPTION, VectorRow, Writer
 from sortilin.vectors.kind import key_of
 
-ID, KEY, LENGTH, VECTOR = "id", "sequence_sha256", "length", "vector"
+ID, KEY, LENGTH, VECTOR, SEQUENCE = "id", "sequence_sha256", "length", "vector", "sequence"
 _GROUP_BYTES = 32 << 20
 _GROUP_ROWS = 16_384
 
@@ -115,6 +115,24 @@ class ParquetSource(Source):
         return columns
 
 
+def rows_of(path: Path) -> Iterator[VectorRow]:
+    """The rows of a file that has sequences, in order, a row group in memory at a time.
+
+    Raises:
+        FormatError: It is damaged, or has no sequences.
+    """
+    arrow = _pyarrow()
+    try:
+        with arrow.parquet.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group, columns=[ID, SEQUENCE, VECTOR])
+                ids, sequences = (table.column(name).to_pylist() for name in (ID, SEQUENCE))
+                for name, sequence, cell in zip(ids, sequences, table.column(VECTOR), strict=True):
+                    yield VectorRow(name, sequence, _cell(cell))
+    except (OSError, KeyError, arrow.ArrowException) as error:
+        raise FormatError(f"{path} cannot be read: {error}; is it damaged?") from None
+
+
 def _cell(cell: Any) -> NDArray[Any]:
     """A list, or a list of lists, without a Python object a number."""
     if not cell.is_valid:
@@ -127,10 +145,17 @@ def _cell(cell: Any) -> NDArray[Any]:
 
 
 class ParquetWriter(Writer):
-    """Rows leave in groups of at most 32 MB."""
+    """Rows leave in groups of at most 32 MB.
 
-    def __init__(self, path: Path, description: Mapping[str, str]) -> None:
+    Args:
+        path: The file.
+        description: How the vectors were made.
+        has_sequences: Whether the sequences stand beside them, so that any format can be written from it.
+    """
+
+    def __init__(self, path: Path, description: Mapping[str, str], *, has_sequences: bool = False) -> None:
         self._arrow, self._path, self._description = _pyarrow(), path, dict(description)
+        self._has_sequences = has_sequences
         self._writer: Any = None
         self._pending: list[VectorRow] = []
         self._pending_bytes = 0
@@ -168,6 +193,8 @@ class ParquetWriter(Writer):
             LENGTH: arrow.array([len(row.sequence) for row in rows], arrow.int32()),
             VECTOR: vectors,
         }
+        if self._has_sequences:
+            columns[SEQUENCE] = arrow.array([row.sequence for row in rows], arrow.string())
         schema = arrow.schema([(name, column.type) for name, column in columns.items()])
         schema = schema.with_metadata({DESCRIPTION: json.dumps(self._description)})
         if self._writer is None:

@@ -175,7 +175,13 @@ def _holds_arrays(path: Path) -> bool:
         raise FormatError(f"{path} is a damaged zip file; is it cut short?") from None
 
 
-def write_vectors(path: Path | str, rows: Iterable[VectorRow], *, description: Mapping[str, str]) -> int:
+def write_vectors(
+    path: Path | str,
+    rows: Iterable[VectorRow],
+    *,
+    description: Mapping[str, str],
+    make: Callable[[Path, Mapping[str, str]], Writer] | None = None,
+) -> int:
     """Write vectors to a .h5, .npz or .parquet file, and say how many; the file appears whole or not at all.
 
     Rows are drawn and written one by one. In HDF5 files, which are keyed by sequence, several rows of one
@@ -186,13 +192,14 @@ def write_vectors(path: Path | str, rows: Iterable[VectorRow], *, description: M
         rows: At least one; all (D,) or all (L, D), of one width and type, finite.
         description: How the vectors were made (checkpoint, revision, layer, ...); this package's version
             and the format's are added.
+        make: What writes the file; None for what its ending chooses.
 
     Raises:
         OutputError: It cannot be written, there are no rows, or a row is unlike the first; an older file is
             untouched.
     """
     path = Path(path)
-    make = WRITERS.get(path.suffix.lower())
+    make = make or WRITERS.get(path.suffix.lower())
     if make is None:
         raise OutputError(
             f"{path}: vectors are written to {', '.join(WRITERS)} files; the ending tells which"

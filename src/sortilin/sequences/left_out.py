@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from sortilin.sequences import ReadReport, SequenceRecord
-    from sortilin.sequences.record import Skipped
+from sortilin.errors import InputError, escape_controls
+from sortilin.sequences.record import ReadReport, SequenceRecord, Skipped, counted
 
 
 class LeftOut:
@@ -35,9 +33,6 @@ class LeftOut:
 
     def add(self, record: SequenceRecord, reason: str) -> None:
         """Note a record that the model cannot read."""
-        from sortilin.errors import escape_controls
-        from sortilin.sequences.record import Skipped
-
         number, source = self._number_of.pop(record.id), escape_controls(self._source)
         skipped = Skipped(number, escape_controls(record.id), escape_controls(reason), source)
         self._report.take_back(record, skipped)
@@ -54,9 +49,6 @@ class LeftOut:
         Raises:
             InputError: The model could read none of the records.
         """
-        from sortilin.errors import InputError, escape_controls
-        from sortilin.sequences.record import counted
-
         self._tell_before(None)
         if not self._report.n_kept and self._report.skipped:
             first = self._report.skipped[0]
