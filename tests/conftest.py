@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +18,7 @@ from sortilin.sequences import mmseqs
 
 if TYPE_CHECKING:
     from hub import Hub
+    from terminal import Terminal
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +60,33 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
 
     with serving(monkeypatch, tmp_path / "hf-home") as found:
         yield found
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Terminal]:
+    """The command, to be called with its words."""
+    from terminal import Terminal
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield Terminal(monkeypatch, capsys)
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system of its own with little room; skips where none can be mounted."""
+    folder = Path(tempfile.mkdtemp())
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode:
+        folder.rmdir()
+        pytest.skip(f"a small file system cannot be mounted here: {made.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=False)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -25,8 +25,9 @@ from click.testing import CliRunner
 import printed
 import sortilin
 import tiny
-from sortilin.cli.main import cli, main
+from sortilin.cli.main import cli
 from sortilin.sequences import read_sequences
+from terminal import Terminal
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PROTEINS, PEPTIDES = EXAMPLES / "proteins.fasta", EXAMPLES / "peptides.fasta"
@@ -37,34 +38,6 @@ COLUMNS = {
 }
 COMMAND = [sys.executable, "-c", "from sortilin.cli.main import main; main()"]
 PATIENCE_S = 60
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-class Terminal:
-    """Runs the command in this process, as the console script does."""
-
-    def __init__(self, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> None:
-        self.patch, self.capture = patch, capture
-
-    def __call__(self, *args: object, stdin: bytes = b"") -> Result:
-        self.patch.setattr(sys, "argv", ["sortilin", *map(str, args)])
-        self.patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        self.capture.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        return Result(int(caught.value.code or 0), *self.capture.readouterr())
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Terminal]:
-    before = signal.getsignal(signal.SIGTERM)
-    yield Terminal(monkeypatch, capsys)
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

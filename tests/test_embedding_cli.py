@@ -15,7 +15,7 @@ from hub import Hub, files_of
 from sortilin import language_models
 from sortilin.embedding import Embedder, EmbeddingConfig
 from sortilin.vectors import Store, open_vectors
-from test_cli import Terminal
+from terminal import Terminal
 
 pytest.importorskip("h5py")
 pytest.importorskip("torch")

@@ -50,7 +50,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "adding": FOUNDATION | {"sequences", "predictor", "trust"},
     "prediction_run": FOUNDATION | {"sequences", "labelling", "predictor", "summary", "trust", "adding"},
     "scale": FOUNDATION
-    | {"sequences", "report", "vectors", "embedding", "predictor", "summary", "adding", "prediction_run"},
+    | {"sequences", "report", "vectors", "embedding", "predictor", "summary", "adding", "prediction_run"}
+    | {"bundled", "labelling", "trust"},
     "motifs": FOUNDATION | {"sequences", "report"},
     "experiment": FOUNDATION
     | {

@@ -81,8 +81,12 @@ CASES: Mapping[str, Case] = {
     "several classes": Case(EASY, several=True),
     "resampled": Case({"batch_size": 7, "resampling": "oversample"}),
     "full": Case({"batch_size": 6, "accumulation": 2}, network="full"),
+    "full, split accumulated": Case({"batch_size": 6, "accumulation": 3}, network="full"),
     "lora": Case({"batch_size": 6}, network="lora"),
 }
+
+IN_SHARDS = ("full", "full, split accumulated", "lora", "split batches")
+"""Cases that are trained below FSDP as well."""
 
 
 class Sequences:
@@ -294,7 +298,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Launched:
 @pytest.fixture(scope="module")
 def sharded(tmp_path_factory: pytest.TempPathFactory) -> Launched:
     """Language models in two processes, each with a part of them."""
-    cases = {name: CASES[name] for name in ("full", "lora", "split batches")}
+    cases = {name: CASES[name] for name in IN_SHARDS}
     return Launched(tmp_path_factory.mktemp("sharded"), cases, SHARDED, None)
 
 
@@ -329,7 +333,7 @@ def test_all_processes_end_with_the_same_weights(name: str, copied: Launched) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["full", "lora", "split batches"])
+@pytest.mark.parametrize("name", IN_SHARDS)
 def test_shards_have_the_curves_and_weights_of_one_process(name: str, sharded: Launched) -> None:
     assert_alike(sharded.run(name), alone(name))
 
@@ -454,8 +458,10 @@ def test_killed_process_ends_the_others_with_an_error(victim: int, tmp_path: Pat
     content["classifier"]["options"]["training"] |= {"epochs": 100_000, "patience": None}
     config.write_text(json.dumps(content))
     run = launch("-m", "sortilin", "train", str(config), "-o", str(tmp_path / "two"), "-q")
-    while not list(tmp_path.rglob("checkpoint.pt")):  # it has come to its first epoch's end
+    until = time.monotonic() + TIMEOUT_S
+    while not list(tmp_path.glob("two.training/**/checkpoint.pt")):  # it has come to its first epoch's end
         assert run.poll() is None
+        assert time.monotonic() < until
         time.sleep(0.05)
     os.kill(pid_of(run.pid, victim), signal.SIGKILL)
     done = finished(run)
@@ -496,10 +502,11 @@ def test_single_process_learns_from_whole_batches_in_order() -> None:
     ("environment", "n"),
     [
         ({}, 1),
-        ({"WORLD_SIZE": "4"}, 4),
+        ({"WORLD_SIZE": "4", "LOCAL_RANK": "0"}, 4),
+        ({"WORLD_SIZE": "4"}, 1),  # a container's
         ({"OMPI_COMM_WORLD_SIZE": "4"}, 1),  # a queue's, of a program that no launcher has started
         ({"OMPI_COMM_WORLD_SIZE": "4", "ACCELERATE_USE_CPU": "True"}, 4),
-        ({"WORLD_SIZE": "many"}, 1),
+        ({"WORLD_SIZE": "many", "LOCAL_RANK": "0"}, 1),
     ],
 )
 def test_number_of_processes_is_the_launchers(environment: dict[str, str], n: int) -> None:
@@ -516,10 +523,22 @@ def test_number_of_processes_is_the_launchers(environment: dict[str, str], n: in
 def test_sharding_that_cannot_be_is_refused(
     version: str, options: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("WORLD_SIZE", "2"), ("ACCELERATE_USE_FSDP", "true"), ("FSDP_VERSION", version)):
+    given = {"WORLD_SIZE": "2", "LOCAL_RANK": "0", "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": version}
+    for name, value in given.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match=told):
         Placed(made(CASES["full"])[0], TrainingConfig(**options))
+
+
+def test_training_that_no_process_leads_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    kind = registry.get("classifier", "neural")
+    sequences, y = [sequence for _, sequence in tiny.labelled(1, 4)], np.arange(12) % 3
+    with pytest.raises(
+        ConfigError, match="2 processes were started by a launcher, and only `sortilin train`"
+    ):
+        kind().fit(sequences[:12], y, n_classes=3, seed=1)
 
 
 def test_work_of_one_process_is_done_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -531,4 +550,6 @@ if __name__ == "__main__":
     if sys.argv[1:]:
         main(*map(Path, sys.argv[1:]))
     else:
+        # As the command does; the launcher ends all processes when one has failed.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         lead_into_a_fault()

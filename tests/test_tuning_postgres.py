@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import importlib.util
 import json
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -299,6 +301,21 @@ def test_database_that_stays_away_ends_the_search_which_goes_on_later(
     assert rows_of(tmp_path / "out") == rows_of(tmp_path / "alone")
 
 
+def test_worker_waits_while_another_makes_the_tables(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    n_waits: list[None] = []
+    with ExitStack() as other:
+        other.enter_context(database.alone(server.url()))
+
+        def waiting(_seconds: float) -> None:
+            n_waits.append(None)
+            if len(n_waits) == 3:
+                other.close()
+
+        monkeypatch.setattr("sortilin.tuning.database.time.sleep", waiting)
+        with database.alone(server.url()):
+            assert len(n_waits) == 3
+
+
 def test_unix_socket_is_reached(server: Server) -> None:
     place = f"postgresql+pg8000://{USER}:{PASSWORD}@:{server.port}/{DATABASE}?host={server.folder}"
     assert study_names(place) == study_names(server.url())
@@ -314,6 +331,35 @@ def test_wrong_password_is_refused_and_never_shown(tmp_path: Path, table: Path, 
     assert "not-the-right-one" not in str(caught.value)
     assert f"{USER}:***@127.0.0.1" in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_password_among_the_options_of_a_url_is_never_shown(tmp_path: Path, table: Path) -> None:
+    pytest.importorskip("pg8000")
+    place = f"postgresql+pg8000://me@127.0.0.1:{free_port()}/trials?password=not-for-all"
+    with pytest.raises(ConfigError, match=r"trials\?password=\.\.\. cannot be opened") as caught:
+        search(tmp_path / "out", values(table), place)
+    assert "not-for-all" not in str(caught.value)
+
+
+def test_fault_of_the_network_shows_no_password(
+    tmp_path: Path, table: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(**_options: Any) -> Any:
+        raise OSError(errno.EHOSTUNREACH, "No route to host")
+
+    monkeypatch.setattr("optuna.create_study", unreachable)
+    with pytest.raises(OutputError, match=r"postgres: cannot be written: No route to host") as caught:
+        search(tmp_path / "out", values(table), server.url())
+    assert PASSWORD not in str(caught.value)
+
+
+def test_journal_may_have_a_name_like_a_database(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = search(tmp_path / "out", values(table, trials=1), "postgres-trials.log")
+    assert len(found.trials) == 1
+    assert Path("postgres-trials.log").exists()
 
 
 def test_database_that_is_not_there_is_refused(tmp_path: Path, table: Path, server: Server) -> None:
@@ -369,6 +415,13 @@ def test_url_that_cannot_be_used_is_refused(tmp_path: Path, table: Path, place: 
     with pytest.raises(ConfigError, match=text) as caught:
         search(tmp_path / "out", values(table), place)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("query", "given"), [("?sslmode=disable", False), ("?sslmode=prefer", None)])
+def test_sslmode_that_needs_no_certificate_reaches_pg8000(query: str, given: bool | None) -> None:
+    pytest.importorskip("pg8000")
+    _, arguments = database.engine_of(f"postgresql+pg8000://me@h/t{query}")
+    assert arguments["ssl_context"] is given  # False: never encrypted; None: where the server can
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
     SortilinError                    a person can act on the message; front ends print it and stop
     ├── InputError                   what was read is not what it should be
     │   ├── FormatError              a file is not FASTA or a table, is empty, or is cut short
+    │   │   └── NoRecordsError       a file is empty, or holds nothing but comments or a header line
     │   ├── ResidueError             a record holds a letter that is no residue, or no letter at all
     │   ├── NucleotideError          a file or a record is DNA or RNA
     │   ├── DuplicateIdError         two records share one id
@@ -42,6 +43,10 @@ class InputError(SortilinError):
 
 class FormatError(InputError):
     """A file is neither FASTA nor a table, is empty, or is cut short."""
+
+
+class NoRecordsError(FormatError):
+    """A file is empty, or holds nothing but blank lines, comments or a header line."""
 
 
 class ResidueError(InputError):

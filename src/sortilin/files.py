@@ -79,19 +79,24 @@ def check_room(folder: Path, *, n_bytes: int = _ROOM) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, name: str = LOCK, *, what: str = "another run") -> Iterator[None]:
     """Hold a folder; it is free again when the process ends, however it ends.
+
+    Args:
+        folder: The folder.
+        name: Of the lock in it; several may be held by different processes.
+        what: What messages call the other process.
 
     Raises:
         ConfigError: Another process holds it.
     """
-    lock = FileLock(folder / LOCK)
+    lock = FileLock(folder / name)
     try:
         is_ours = lock.try_acquire()
     except OSError as error:
-        raise OutputError(f"{folder / LOCK} cannot be locked: {error.strerror or error}") from None
+        raise OutputError(f"{folder / name} cannot be locked: {error.strerror or error}") from None
     if not is_ours:
-        raise ConfigError(f"another run is working in {folder}: wait for it, or choose another folder")
+        raise ConfigError(f"{what} is working in {folder}: wait for it, or choose another folder")
     try:
         yield
     finally:

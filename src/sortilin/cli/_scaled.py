@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ import click
 from sortilin.cli import _console
 
 if TYPE_CHECKING:
+    from sortilin.interfaces import OnProgress
     from sortilin.scale.jobs import Job
     from sortilin.scale.local import Failure, Share
     from sortilin.scale.on_ray import Cluster
@@ -23,6 +26,7 @@ _THOUSANDS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]?)b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _MAX_SHOWN = 10
+_SECONDS_BETWEEN_LINES = 60.0
 
 
 class _ShareType(click.ParamType[Any]):
@@ -212,49 +216,67 @@ def run_in_parts(
             output,
             how=scaled.how(cores),
             part_bytes=scaled.part_bytes,
-            on_progress=on_progress,
+            on_progress=on_progress if quiet else _lines(on_progress),
             on_failure=tell_failure,
             on_warning=_console.warn if not quiet else lambda _: None,
         )
     if not quiet:
-        _tell(outcome)
+        _tell(outcome, scaled.share)
     _raise_if_failed(outcome)
 
 
-def _tell(outcome: Outcome) -> None:
+def _tell(outcome: Outcome, share: Share | None) -> None:
     from sortilin.scale.folder import totals, workers
 
-    done, n_parts = list(outcome.parts.values()), outcome.description.n_parts
-    sums = totals(done)
+    address, n_parts = outcome.folder.address, outcome.description.n_parts
+    sums = totals(list(outcome.new.values()))
     what = "predicted" if outcome.description.kind == "predict" else "embedded"
     left_out = f", {sums['skipped']:,} left out" if sums["skipped"] else ""
-    before = outcome.n_own - outcome.n_new - len(outcome.failures)
-    kept = f"; {before:,} of its parts were done before" if before else ""
+    n_before = outcome.n_own - len(outcome.new) - len(outcome.failures)
+    before = f"; {n_before:,} of its parts were done before" if n_before else ""
+    who = "" if share is None else f", job {share.number}/{share.of}"
     _console.note(
-        f"{outcome.folder.address}: {len(done):,} of {n_parts:,} parts done, {sums['rows']:,} sequences "
-        f"{what}{left_out}{kept}"
+        f"{address}{who}: {len(outcome.new):,} parts done now, {sums['rows']:,} sequences {what}{left_out}"
+        f"{before}; {len(outcome.parts):,} of {n_parts:,} parts are done"
     )
-    if outcome.n_new:
-        peaks = [worker["peak_bytes"] / 2**20 for worker in workers(done)]
+    if outcome.new:
+        peaks = [worker["peak_bytes"] / 2**20 for worker in workers(list(outcome.new.values()))]
         _console.note(f"peak memory of a worker: {max(peaks):,.0f} MB ({len(peaks)} in all)")
     if outcome.is_complete:
-        _console.note(f"one file of them: sortilin merge {outcome.folder.address} -o FILE")
+        _console.note(f"one file of them: sortilin merge {address} -o FILE")
+
+
+def _lines(on_progress: OnProgress) -> OnProgress:
+    """Off a terminal, a line a minute: a log that says nothing for hours helps nobody."""
+    if sys.stderr.isatty():
+        return on_progress
+    last = time.monotonic()
+
+    def told(stage: str, done: int, total: int) -> None:
+        nonlocal last
+        if done < total and time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            _console.note(f"{stage}: {done:,}/{total:,}")
+        on_progress(stage, done, total)
+
+    return told
 
 
 def _raise_if_failed(outcome: Outcome) -> None:
     from sortilin.errors import InputError
 
-    n_failed = sum(done.n_failed for done in outcome.parts.values())
-    if n_failed and not outcome.failures and outcome.description.on_error == "fail":
+    n_without = sum(len(done.failed) for done in outcome.parts.values())
+    if n_without and not outcome.failures and outcome.description.on_error == "fail":
         raise InputError(
-            f"no vector: {n_failed:,} sequences, which merge lists; all others have one. With --on-error "
+            f"no vector: {n_without:,} sequences, which merge lists; all others have one. With --on-error "
             "skip this is no error"
         )
     if outcome.failures:
         named = ", ".join(str(failure.part.number) for failure in outcome.failures[:_MAX_SHOWN])
         more = ", ..." if len(outcome.failures) > _MAX_SHOWN else ""
+        kept = f"; {len(outcome.parts):,} are kept in {outcome.folder.address}" if outcome.parts else ""
+        n_failed, n_own = f"{len(outcome.failures):,}", f"{outcome.n_own:,}"
         raise InputError(
-            f"{len(outcome.failures):,} of {outcome.n_own:,} parts failed ({named}{more}); the others are "
-            f"kept in {outcome.folder.address}. Mend what is named above and run the same command again: it "
-            "does only what is not done"
+            f"{n_failed} of {n_own} parts failed ({named}{more}){kept}. Mend what is named above and run the "
+            "same command again: it does only what is not done"
         )

@@ -11,7 +11,7 @@ from sortilin.cli import _console
 
 if TYPE_CHECKING:
     from sortilin.interfaces import OnProgress
-    from sortilin.scale.merging import FinishedRun
+    from sortilin.scale.finished import FinishedRun
 
 
 @click.command(
@@ -47,11 +47,12 @@ def merge(
     differ, OUT.meta.json and OUT.skipped.tsv beside it. All parts must be done, and be as they were
     written.
     """
-    from sortilin.scale import merging
+    from sortilin.scale.finished import check_apart, finished
 
     path = Path(output)
-    run = merging.finished(folders, on_error=on_error)
+    run = finished(folders, on_error=on_error)
     _check_kind(run, path, format_name)
+    check_apart(run, path)
     with _console.progress(quiet=quiet) as on_progress:
         if run.description.kind == "embed":
             _merge_vectors(run, path, on_progress, quiet=quiet)
@@ -80,12 +81,11 @@ def _merge_predictions(
     run: FinishedRun, path: Path, format_name: str | None, on_progress: OnProgress, *, quiet: bool
 ) -> None:
     from sortilin.adding import words_of_far
-    from sortilin.report import check_outputs, format_for
+    from sortilin.report import format_for
     from sortilin.results import count_classes
     from sortilin.scale import merging
 
     name = format_for(path, format_name)
-    check_outputs(path, source=run.addresses[0])
     summary = merging.merge_predictions(run, path, name, on_progress=on_progress)
     if not quiet:
         of_class = count_classes(summary.details["counts"], run.description.notes["classes"])

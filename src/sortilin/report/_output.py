@@ -188,43 +188,30 @@ def write_meta(path: Path | str, summary: RunSummary, output_sha256: str) -> Non
         stream.write(f"{text}\n".encode())
 
 
-class SkippedLog:
-    """`OUT.skipped.tsv`: record, id and reason of what was left out, written as it comes.
+class _Log:
+    """A table beside an output, there only if it has a row.
 
-    A context manager. The file exists only if there is at least one record in it; it gets its name when
-    the block ends without an exception, else it is deleted. One that an earlier run left under that
-    name is replaced or, if this run skipped nothing, removed.
-
-    Args:
-        path: The output that the log stands beside.
+    A context manager. It gets its name when the block ends without an exception, else it is deleted. One that
+    an earlier run left under that name is replaced or, if this run has no row, removed.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = skipped_path(path)
-        self.n_records = 0
-        self._has_place = not _is_special(Path(path))
+    def __init__(self, output: Path | str, path: Path, columns: tuple[str, ...]) -> None:
+        self.path, self._columns = path, columns
+        self._has_place = not _is_special(Path(output))
         self._stack = ExitStack()
         self._stream: OutputStream | None = None
 
-    def add(self, record: int, record_id: str, reason: str) -> None:
-        """Note one record that was left out.
-
-        Args:
-            record: Its number in the input, from 1.
-            record_id: Its id, as read.
-            reason: Why, for a person.
-        """
-        self.n_records += 1
+    def _write(self, *cells: str) -> None:
         if not self._has_place:
             return
         if self._stream is None:
             self._stream = self._stack.enter_context(open_output(self.path))
-            self._write_line(SKIPPED_COLUMNS)
-        self._write_line((str(record), record_id, reason))
+            self._write_line(self._stream, self._columns)
+        self._write_line(self._stream, cells)
 
-    def _write_line(self, cells: tuple[str, ...]) -> None:
-        assert self._stream is not None
-        self._stream.write(("\t".join(map(escape, cells)) + "\n").encode())
+    @staticmethod
+    def _write_line(stream: OutputStream, cells: tuple[str, ...]) -> None:
+        stream.write(("\t".join(map(escape, cells)) + "\n").encode())
 
     def __enter__(self) -> Self:
         return self
@@ -238,37 +225,43 @@ class SkippedLog:
                 self.path.unlink(missing_ok=True)
 
 
-class FlagLog:
-    """`OUT.flags.tsv`: what a length policy did to which sequence; only there if it did something.
+class SkippedLog(_Log):
+    """`OUT.skipped.tsv`: record, id and reason of what was left out, written as it comes.
 
-    A context manager. Like `SkippedLog` it gets its name when the block ends without an exception.
+    A context manager. The file exists only if there is at least one record in it; it gets its name when
+    the block ends without an exception, else it is deleted. One that an earlier run left under that
+    name is replaced or, if this run skipped nothing, removed.
 
     Args:
         path: The output that the log stands beside.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(f"{path}.flags.tsv")
-        self._stack = ExitStack()
-        self._stream: OutputStream | None = None
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path, skipped_path(path), SKIPPED_COLUMNS)
+        self.n_records = 0
+
+    def add(self, record: int, record_id: str, reason: str) -> None:
+        """Note one record that was left out.
+
+        Args:
+            record: Its number in the input, from 1.
+            record_id: Its id, as read.
+            reason: Why, for a person.
+        """
+        self.n_records += 1
+        self._write(str(record), record_id, reason)
+
+
+class FlagLog(_Log):
+    """`OUT.flags.tsv`: what a length policy did to which sequence; likewise.
+
+    Args:
+        path: The output that the log stands beside.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path, Path(f"{path}.flags.tsv"), FLAG_COLUMNS)
 
     def add(self, record_id: str, length: int, flag: str) -> None:
         """Note one sequence."""
-        if self._stream is None:
-            self._stream = self._stack.enter_context(open_output(self.path))
-            self._write(FLAG_COLUMNS)
-        self._write((record_id, str(length), flag))
-
-    def _write(self, cells: tuple[str, ...]) -> None:
-        assert self._stream is not None
-        self._stream.write(("\t".join(map(escape, cells)) + "\n").encode())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
-        if error is None and self._stream is None:
-            self.path.unlink(missing_ok=True)
+        self._write(record_id, str(length), flag)

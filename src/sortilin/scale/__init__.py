@@ -7,7 +7,8 @@ done stays done. The engines differ only in who does which part when.
     inputs.py       what a source consists of: its shards
     plan.py         shards → parts
     reading.py      a part → its records
-    folder.py       the folder of a run: its description, finished parts, the manifest, who works in it
+    description.py  what a run is, and in what another is unlike it
+    folder.py       the folder of a run: finished parts and the manifest
     jobs.py         what a worker is told, and what it makes of a part
     predicting.py   parts of predictions
     embedding.py    parts of vectors
@@ -15,6 +16,8 @@ done stays done. The engines differ only in who does which part when.
     on_ray.py       parts on a Ray cluster, by Ray Data
     holding.py      who works in a folder
     running.py      one run, from its source to its manifest
+    finished.py     a run all parts of which are done
+    numbering.py    rows of parts as rows of a whole
     merging.py      finished parts → one file
     cutting.py      a large file → shards
 """

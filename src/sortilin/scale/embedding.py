@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from sortilin.embedding import Embedder, EmbeddingConfig
 from sortilin.errors import escape_controls
 from sortilin.scale.folder import Done
 from sortilin.scale.jobs import all_or_numbers, sha256_of
-from sortilin.scale.places import Place
+from sortilin.scale.places import Place, absolute
 from sortilin.scale.plan import Part
 from sortilin.scale.reading import read_part
 from sortilin.sequences import ReadReport, SequenceRecord
@@ -49,6 +49,13 @@ class EmbedJob:
         store = None if self.store is None else Store(Path(self.store))
         embedder = Embedder.of(self.config, store=store, offline=self.offline, threads=self.threads)
         return EmbedWorker(embedder, self.on_error)
+
+    def absolute(self) -> EmbedJob:
+        """The same job for a process that runs in another folder."""
+        is_folder = Path(self.config.backbone).exists()
+        backbone = absolute(self.config.backbone) if is_folder else self.config.backbone
+        store = None if self.store is None else absolute(self.store)
+        return replace(self, config=self.config.model_copy(update={"backbone": backbone}), store=store)
 
 
 class EmbedWorker:
@@ -89,13 +96,10 @@ class EmbedWorker:
             n_rows=run.n_rows,
             n_residues=run.n_residues,
             skipped=sorted(run.skipped),
-            n_failed=run.n_failed,
+            failed=run.failed,
+            is_tolerant=True,
             unnamed=all_or_numbers(run.unnamed, run.report.n_records),
-            counts={
-                "changes": dict(run.report.changes),
-                "records_changed": dict(run.report.records_changed),
-                "unnamed": {"told": run.report.n_unnamed},
-            },
+            counts={"unnamed": {"told": run.report.n_unnamed}},
             sha256=sha256,
             n_bytes=n_bytes,
         )
@@ -116,13 +120,14 @@ class _Run:
         self.skipped: list[tuple[int, str, str]] = []
         self.unnamed: list[int] = []
         self.report.on_unnamed = self.unnamed.append
-        self.n_rows = self.n_residues = self.n_failed = 0
+        self.failed: list[int] = []
+        self.n_rows = self.n_residues = 0
         self._numbers: deque[int] = deque()
 
     def rows(self) -> Iterator[VectorRow]:
         def leave_out(record: SequenceRecord, reason: str) -> None:
             number = self._numbers.popleft()
-            self.n_failed += 1
+            self.failed.append(number)
             self.skipped.append((number, escape_controls(record.id), escape_controls(reason)))
 
         for record, vector in self._embedder.embed_stream(self._records(), on_failure=leave_out):

@@ -44,7 +44,8 @@ class Done:
         n_rows: Results written.
         n_residues: Of the sequences with a result.
         skipped: Number in the part, id and reason of each record left out.
-        n_failed: How many of these the model could not read, rather than the reader.
+        failed: Numbers of those that the model could not read, rather than the reader: their ids are taken.
+        is_tolerant: Whether such a record is listed and no fault of the part, even where others would be.
         unnamed: Numbers in the part of records without an id, which were named by them; True for all.
         counts: What else was counted, by kind.
         sha256: Of the file of results; "" where there is none.
@@ -58,7 +59,8 @@ class Done:
     n_rows: int
     n_residues: int
     skipped: Sequence[tuple[int, str, str]] = ()
-    n_failed: int = 0
+    failed: Sequence[int] = ()
+    is_tolerant: bool = False
     unnamed: Sequence[int] | bool = ()
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     sha256: str = ""
@@ -67,7 +69,8 @@ class Done:
 
     def is_valid(self, on_error: str) -> bool:
         """Whether it is what a run would come to that fails at faulty records, or leaves them out."""
-        return on_error == "skip" or len(self.skipped) == self.n_failed
+        n_tolerated = len(self.failed) if self.is_tolerant else 0
+        return on_error == "skip" or len(self.skipped) == n_tolerated
 
 
 class RunFolder:
@@ -163,11 +166,7 @@ class RunFolder:
         self._note_of(done.part).write(to_json(asdict(done)).encode())
 
     def done(self, part: int) -> Done | None:
-        """What was noted of a part; None if it is not done.
-
-        Raises:
-            FormatError: The note is damaged.
-        """
+        """What was noted of a part; None if it is not done, or its note or its file is damaged."""
         content = self._note_of(part).read()
         if content is None:
             return None
@@ -175,10 +174,8 @@ class RunFolder:
             record = json.loads(content)
             record["skipped"] = [tuple(one) for one in record["skipped"]]
             found = Done(**record)
-        except (ValueError, KeyError, TypeError):
-            raise FormatError(
-                f"{self._note_of(part).address} is damaged; delete it to do the part again"
-            ) from None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
         return found if not found.n_rows or self.file_of(part).n_bytes() == found.n_bytes else None
 
     def all_done(self, n_parts: int) -> dict[int, Done]:

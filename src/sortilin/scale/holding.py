@@ -16,8 +16,7 @@ from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
 from sortilin import files
-from sortilin.errors import ConfigError, OutputError, SortilinError
-from sortilin.locks import FileLock
+from sortilin.errors import ConfigError, SortilinError
 from sortilin.scale.folder import RunFolder
 from sortilin.scale.local import Share
 from sortilin.scale.places import LocalPlace, Place
@@ -37,29 +36,13 @@ def held(folder: RunFolder, share: Share | None) -> Iterator[None]:
     """
     name = "whole" if share is None else f"{share.number}-of-{share.of}"
     what = "another run" if share is None else f"another job {share.number}/{share.of}"
-    with (
-        _locked(folder.place, name, what)
-        if isinstance(folder.place, LocalPlace)
-        else _signed(folder.place, name, what)
-    ):
+    if not isinstance(folder.place, LocalPlace):
+        with _signed(folder.place, name, what):
+            yield
+        return
+    files.claim(folder.place.path)
+    with files.locked(folder.place.path, f".lock-{name}", what=what):
         yield
-
-
-@contextmanager
-def _locked(place: LocalPlace, name: str, what: str) -> Iterator[None]:
-    files.claim(place.path)
-    path = place.path / f".lock-{name}"
-    lock = FileLock(path)
-    try:
-        is_ours = lock.try_acquire()
-    except OSError as error:
-        raise OutputError(f"{path} cannot be locked: {error.strerror or error}") from None
-    if not is_ours:
-        raise ConfigError(f"{what} is working in {place.address}: wait for it, or choose another folder")
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def _of_pattern(source: str) -> list[Shard]:
     folder = places.place_of(address)
     if not folder.is_folder():
         raise InputError(f"{source}: there is no folder '{address}'")
-    names = places.matching(folder.below(), pattern)
+    names = folder.matching(pattern)
     if not names:
         raise InputError(f"{source}: no file has a name that fits")
     return [shard_of(folder.child(name), name) for name in names]

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, Self, cast
 
 from sortilin.scale.folder import Done, RunFolder
 from sortilin.scale.places import Place
@@ -56,6 +56,10 @@ class Job(Protocol):
 
     def start(self) -> Worker:
         """A worker, with its model loaded."""
+        ...
+
+    def absolute(self) -> Self:
+        """The same job for a process that runs in another folder."""
         ...
 
 

@@ -2,167 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sortilin import registry
 from sortilin.embedding import policies
-from sortilin.errors import ConfigError, DuplicateIdError, InputError, escape_controls
+from sortilin.errors import InputError
 from sortilin.interfaces import OnProgress
+from sortilin.labelling import SHORTENED
 from sortilin.report import FlagLog, SkippedLog, open_output, write_meta
 from sortilin.results import Prediction, RunSummary
-from sortilin.scale.description import RunDescription, named
+from sortilin.scale.finished import FinishedRun
 from sortilin.scale.folder import Done, RunFolder
+from sortilin.scale.numbering import Numbering
 from sortilin.scale.places import LocalPlace, Place
 from sortilin.scale.predicting import predictions_of
 from sortilin.sequences import ReadReport
-from sortilin.sequences.policy import DUPLICATE_ID
-from sortilin.sequences.record import Skipped
 from sortilin.sequences.seen_ids import SeenIds
 from sortilin.summary import summary_of
+from sortilin.trust import FAR
 from sortilin.vectors import VectorRow
 from sortilin.vectors._parquet import rows_of
 from sortilin.vectors.exchange import write_vectors
-
-_DUPLICATE = re.compile(re.escape(DUPLICATE_ID).replace(re.escape("{}"), r"\d+"))
-
-
-@dataclass(slots=True)
-class FinishedRun:
-    """A run all parts of which are done.
-
-    Attributes:
-        description: What it is.
-        parts: What was noted of each part, in order, and the folder that has its results.
-        addresses: The folders.
-    """
-
-    description: RunDescription
-    parts: Sequence[tuple[Done, RunFolder]]
-    addresses: Sequence[str]
-
-    @property
-    def on_error(self) -> str:
-        """The policy for faulty records."""
-        return self.description.on_error
-
-    @property
-    def n_failed(self) -> int:
-        """Records that the model could not read; they are listed whatever the policy is."""
-        return sum(done.n_failed for done, _ in self.parts)
-
-
-def finished(addresses: Sequence[str], *, on_error: str | None = None) -> FinishedRun:
-    """The run that one folder holds, or several folders together.
-
-    Args:
-        addresses: The folders.
-        on_error: The policy for ids that several records have; None for the run's own.
-
-    Raises:
-        ConfigError: A folder holds no run, or another one; parts are missing.
-    """
-    folders = [RunFolder(address) for address in addresses]
-    first: RunDescription | None = None
-    found: dict[int, tuple[Done, RunFolder]] = {}
-    for folder in folders:
-        description = folder.description()
-        if description is None:
-            raise ConfigError(f"{folder.address} holds no run.json: it is no folder of a run in parts")
-        first = first or description
-        differences = first.differences(description)
-        differences += [f"its shard {name} is another one" for name, _ in first.changed_shards(description)]
-        if differences:
-            raise ConfigError(
-                f"{folder.address} holds another run than {folders[0].address}: {'; '.join(differences)}"
-            )
-        for number, done in folder.all_done(description.n_parts).items():
-            found.setdefault(number, (done, folder))
-    assert first is not None
-    first = replace(first, on_error=on_error or first.on_error)
-    missing = [number for number in range(first.n_parts) if number not in found]
-    if missing:
-        raise ConfigError(
-            f"{', '.join(addresses)}: {len(missing):,} of {first.n_parts:,} parts are not done "
-            f"({named(list(map(str, missing)))}); "
-            f"run the same `sortilin {first.kind}` again: it does only these"
-        )
-    return FinishedRun(first, [found[number] for number in range(first.n_parts)], addresses)
-
-
-@dataclass(slots=True)
-class _Numbering:
-    """Rows of parts as rows of a whole: ids of unnamed records, duplicate ids, numbers of those left out.
-
-    Attributes:
-        report: What was changed and left out in all.
-        offset: Records in the parts before.
-    """
-
-    run: FinishedRun
-    log: SkippedLog
-    report: ReadReport = field(default_factory=ReadReport)
-    offset: int = 0
-
-    def part(self, done: Done, seen: SeenIds, ids: Iterator[str]) -> Iterator[tuple[str, bool]]:
-        """The id of each row of a part in the whole, and whether the row is kept."""
-        waiting = deque(done.skipped)
-        unnamed = done.unnamed if isinstance(done.unnamed, bool) else set(done.unnamed)
-        number = 0
-        for own_id in ids:
-            number += 1
-            while waiting and waiting[0][0] == number:
-                self._leave_out(waiting.popleft(), unnamed, done, seen)
-                number += 1
-            new_id = self._id(own_id, number, unnamed)
-            earlier = seen.add(new_id, self.offset + number)
-            if earlier is not None:
-                self._leave_out_duplicate(number, escape_controls(new_id), earlier, done)
-            yield new_id, earlier is None
-        for one in waiting:
-            self._leave_out(one, unnamed, done, seen)
-        self._count(done)
-
-    def _id(self, own_id: str, number: int, unnamed: set[int] | bool) -> str:
-        """A record that was named by its place in the part is named by that in the whole."""
-        is_unnamed = unnamed if isinstance(unnamed, bool) else number in unnamed
-        return f"seq{self.offset + number}" if is_unnamed else own_id
-
-    def _leave_out(
-        self, one: tuple[int, str, str], unnamed: set[int] | bool, done: Done, seen: SeenIds
-    ) -> None:
-        number, own_id, reason = one
-        own_id = self._id(own_id, number, unnamed)
-        if _DUPLICATE.fullmatch(reason):
-            earlier = seen.add(own_id, self.offset + number)
-            self._leave_out_duplicate(number, own_id, earlier or self.offset + number, done)
-        else:
-            self._note(number, own_id, reason)
-
-    def _leave_out_duplicate(self, number: int, own_id: str, earlier: int, done: Done) -> None:
-        reason, source = DUPLICATE_ID.format(earlier), self.run.description.source
-        if self.run.on_error == "fail":
-            raise DuplicateIdError(
-                f'{source}, record {self.offset + number} ("{own_id}", in {done.shard}) {reason}. With '
-                "--on-error skip it is left out and listed"
-            )
-        self._note(number, own_id, reason)
-
-    def _note(self, number: int, own_id: str, reason: str) -> None:
-        self.log.add(self.offset + number, own_id, reason)
-        self.report.skip(Skipped(self.offset + number, own_id, reason, self.run.description.source))
-
-    def _count(self, done: Done) -> None:
-        self.report.n_records += done.n_records
-        self.report.n_unnamed += done.counts["unnamed"]["told"]
-        self.report.changes.update(done.counts["changes"])
-        self.report.records_changed.update(done.counts["records_changed"])
-        self.offset += done.n_records
 
 
 def merge_predictions(
@@ -185,7 +50,7 @@ def merge_predictions(
     classes, columns = notes["classes"], tuple(run.description.about["columns"])
     source = run.description.source
     with SkippedLog(path) as log, SeenIds() as seen:
-        rows = _Predictions(run, _Numbering(run, log), seen)
+        rows = _Predictions(run, Numbering(run, log, seen))
         with open_output(path) as stream:
             more = {"extra": columns} if columns else {}
             writer = registry.get("format", format_name)(
@@ -204,16 +69,15 @@ def merge_predictions(
 class _Predictions:
     """The predictions of a run, and counts of what is kept."""
 
-    def __init__(self, run: FinishedRun, numbering: _Numbering, seen: SeenIds) -> None:
-        self._run, self._numbering, self._seen = run, numbering, seen
+    def __init__(self, run: FinishedRun, numbering: Numbering) -> None:
+        self._run, self._numbering = run, numbering
         self._counts: Counter[str] = Counter()
-        self._flags: Counter[str] = Counter()
+        self._n_shortened = self._n_far = 0
 
     def by_part(self) -> Iterator[Iterator[list[Prediction]]]:
         """For each part, its batches."""
         for done, folder in self._run.parts:
             yield self._part(done, folder)
-            self._flags.update(done.counts["flags"])
 
     def _part(self, done: Done, folder: RunFolder) -> Iterator[list[Prediction]]:
         notes = self._run.description.notes
@@ -232,15 +96,22 @@ class _Predictions:
                     yield one.id
 
         kept: list[Prediction] = []
-        for new_id, is_kept in self._numbering.part(done, self._seen, ids()):
+        for new_id, is_kept in self._numbering.rows(done, ids()):
             one = waiting.pop()
             if is_kept:
-                self._counts[one.label] += 1
+                self._count(one)
                 kept.append(one if one.id == new_id else replace(one, id=new_id))
             if len(kept) == 4_096:
                 yield kept
                 kept = []
         yield kept
+
+    def _count(self, one: Prediction) -> None:
+        self._counts[one.label] += 1
+        if one.flags:
+            self._numbering.report.count_changes(one.flags)
+            self._n_shortened += any(SHORTENED in flag for flag in one.flags)
+            self._n_far += FAR in one.flags
 
     def summary(self) -> RunSummary:
         """Where the table came from."""
@@ -257,9 +128,9 @@ class _Predictions:
             report,
             self._counts,
             on_error=self._run.on_error,
-            n_shortened=self._flags["shortened"],
+            n_shortened=self._n_shortened,
         )
-        n_far = self._flags["far"] if notes["tells_far"] else None
+        n_far = self._n_far if notes["tells_far"] else None
         return replace(found, details={**found.details, "n_far": n_far, **notes["added"]})
 
 
@@ -288,13 +159,13 @@ def merge_vectors(run: FinishedRun, path: Path, *, on_progress: OnProgress) -> i
     """
     policy = policies.parse(run.description.about["length_policy"])
     with SkippedLog(path) as log, FlagLog(path) as flags, SeenIds() as seen:
-        numbering = _Numbering(run, log)
+        numbering = Numbering(run, log, seen)
         if not any(done.n_rows for done, _ in run.parts):
             numbering.report.n_records = sum(done.n_records for done, _ in run.parts)
             _check_any(numbering.report, run.description.source, "embedded")
 
         def rows() -> Iterator[VectorRow]:
-            for row in _vectors(run, numbering, seen, on_progress):
+            for row in _vectors(run, numbering, on_progress):
                 if flag := policy.flag(len(row.sequence)):
                     flags.add(row.id, len(row.sequence), flag)
                 yield row
@@ -302,9 +173,7 @@ def merge_vectors(run: FinishedRun, path: Path, *, on_progress: OnProgress) -> i
         return write_vectors(path, rows(), description=run.description.notes["description"])
 
 
-def _vectors(
-    run: FinishedRun, numbering: _Numbering, seen: SeenIds, on_progress: OnProgress
-) -> Iterator[VectorRow]:
+def _vectors(run: FinishedRun, numbering: Numbering, on_progress: OnProgress) -> Iterator[VectorRow]:
     for at, (done, folder) in enumerate(run.parts, 1):
         waiting: list[VectorRow] = []
         with _here(folder.checked_file(done) if done.n_rows else None) as local:
@@ -314,7 +183,7 @@ def _vectors(
                     waiting.append(row)
                     yield row.id
 
-            for new_id, is_kept in numbering.part(done, seen, ids()):
+            for new_id, is_kept in numbering.rows(done, ids()):
                 row = waiting.pop()
                 if is_kept:
                     yield VectorRow(new_id, row.sequence, row.vector)

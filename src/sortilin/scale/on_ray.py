@@ -12,8 +12,10 @@ import json
 import logging
 import os
 import re
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +28,7 @@ from sortilin.report._summary import to_json
 from sortilin.scale.folder import Done, RunFolder
 from sortilin.scale.jobs import Job, Worker, do_part
 from sortilin.scale.local import Failure, OnFailure
+from sortilin.scale.places import absolute
 from sortilin.scale.plan import Part
 
 _OBJECT_STORE_BYTES = 200 << 20
@@ -101,10 +104,12 @@ def _notes(job: Job, parts: Sequence[Part], folder: RunFolder, cluster: Cluster)
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
-    items = [{"part": json.dumps(part.as_dict())} for part in parts]
+    # Nodes run in other folders than the driver.
+    there = [replace(part, address=absolute(part.address)) for part in parts]
+    items = [{"part": json.dumps(part.as_dict())} for part in there]
     ended = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
         _Actor,
-        fn_constructor_args=(job, folder.address),
+        fn_constructor_args=(job.absolute(), absolute(folder.address)),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(
             min_size=1, max_size=cluster.workers, initial_size=cluster.workers
@@ -168,12 +173,15 @@ def _connected(address: str | None) -> Iterator[None]:
         logging.getLogger(name).setLevel(logging.ERROR)
     if address is not None:
         _check_answers(address)
+    ours = signal.getsignal(signal.SIGTERM)
     try:
         with _silence():
             ray.init(**own, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         where = address or os.environ.get("RAY_ADDRESS", "this machine")
         raise ConfigError(f"no Ray cluster answers at {where}: {_first_line(error)}") from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, ours)  # Ray's own ends the process where it stands
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield

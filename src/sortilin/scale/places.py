@@ -6,6 +6,8 @@ for.
 
 from __future__ import annotations
 
+import io
+import os
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
@@ -60,6 +62,18 @@ class Place(ABC):
     @abstractmethod
     def below(self) -> list[str]:
         """Names of the files in this folder and its folders, relative to it, in order."""
+
+    def matching(self, pattern: str) -> list[str]:
+        """Names of the files that a pattern fits, relative to this folder, in order.
+
+        A star does not cross a slash.
+        """
+        wanted = pattern.split("/")
+        return [
+            name
+            for name in self.below()
+            if len(parts := name.split("/")) == len(wanted) and all(map(fnmatch, parts, wanted))
+        ]
 
     @abstractmethod
     def write(self, content: bytes) -> None:
@@ -126,9 +140,18 @@ class LocalPlace(Place):
 
     def below(self) -> list[str]:
         """Names of the files in this folder and its folders, relative to it, in order."""
-        return sorted(
-            path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file()
-        )
+        found, seen = [], set()
+        for folder, folders, names in os.walk(self.path, followlinks=True):
+            seen.add(os.path.realpath(folder))
+            folders[:] = [one for one in folders if os.path.realpath(Path(folder) / one) not in seen]
+            here = Path(folder).relative_to(self.path)
+            found += [(here / name).as_posix() for name in names if (Path(folder) / name).is_file()]
+        return sorted(found)
+
+    def matching(self, pattern: str) -> list[str]:
+        """Names of the files that a pattern fits, relative to this folder, in order."""
+        found = (path for path in self.path.glob(pattern) if path.is_file())
+        return sorted(path.relative_to(self.path).as_posix() for path in found)
 
     def write(self, content: bytes) -> None:
         """Replace the file as a whole."""
@@ -202,11 +225,22 @@ class RemotePlace(Place):
 
     def write(self, content: bytes) -> None:
         """Replace the object."""
+        self._send(io.BytesIO(content))
+
+    def _send(self, content: BinaryIO) -> None:
         try:
-            with self._system.open_output_stream(self._path) as stream:
-                stream.write(content)
+            try:
+                self._fill(content)
+            except FileNotFoundError:  # a system that has folders; in object storage they need not be made
+                self._system.create_dir(str(PurePosixPath(self._path).parent), recursive=True)
+                content.seek(0)
+                self._fill(content)
         except OSError as error:
             raise OutputError(f"{self.address}: cannot be written: {error}") from None
+
+    def _fill(self, content: BinaryIO) -> None:
+        with self._system.open_output_stream(self._path) as stream:
+            shutil.copyfileobj(content, stream, 1 << 20)
 
     def remove(self) -> None:
         """Remove the object, if it is there."""
@@ -224,11 +258,8 @@ class RemotePlace(Place):
             yield local
             if not local.exists():
                 return
-            try:
-                with local.open("rb") as source, self._system.open_output_stream(self._path) as stream:
-                    shutil.copyfileobj(source, stream, 1 << 20)
-            except OSError as error:
-                raise OutputError(f"{self.address}: cannot be written: {error}") from None
+            with local.open("rb") as source:
+                self._send(source)
 
     def _info(self) -> Any:
         try:
@@ -308,11 +339,6 @@ def split_pattern(address: str) -> tuple[str, str]:
     return f"{protocol}{mark}{folder}{asked}{options}", "/".join(parts[at:])
 
 
-def matching(names: list[str], pattern: str) -> list[str]:
-    """Names that a pattern fits, folder by folder: a star does not cross a slash."""
-    wanted = pattern.split("/")
-    return [
-        name
-        for name in names
-        if len(parts := name.split("/")) == len(wanted) and all(map(fnmatch, parts, wanted))
-    ]
+def absolute(address: str) -> str:
+    """An address that means the same in another folder."""
+    return address if SEPARATOR in address else str(Path(address).absolute())

@@ -7,10 +7,10 @@ made of parts has the same bytes as one that was written at once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from sortilin import predictor
+from sortilin import bundled, predictor
 from sortilin.adding import Adding
 from sortilin.errors import FormatError, InputError
 from sortilin.prediction_run import PredictionRun
@@ -20,8 +20,8 @@ from sortilin.report._columns import FLAGS, probability_columns
 from sortilin.report.parquet import ParquetFormat
 from sortilin.results import Answering, Prediction
 from sortilin.scale.folder import Done
-from sortilin.scale.jobs import all_or_numbers
-from sortilin.scale.places import Place
+from sortilin.scale.jobs import all_or_numbers, sha256_of
+from sortilin.scale.places import Place, absolute, place_of
 from sortilin.scale.plan import Part
 from sortilin.scale.reading import read_part
 from sortilin.sequences.policy import OnError
@@ -62,7 +62,17 @@ class PredictJob:
         """A worker, with its model loaded."""
         model = predictor.load(self.model, threads=self.threads, vectors=self.vectors, table=self.table)
         adding = Adding(model, self.coverage, self.nearest, dict(self.set_options))
-        return PredictWorker(model, adding, self.on_error)
+        return PredictWorker(model, adding, self.on_error, nearest=self.nearest)
+
+    def absolute(self) -> PredictJob:
+        """The same job for a process that runs in another folder."""
+        return replace(
+            self,
+            model=self.model if self.model in bundled.names() else absolute(self.model),
+            nearest=None if self.nearest is None else absolute(self.nearest),
+            vectors=tuple(map(absolute, self.vectors)),
+            table=None if self.table is None else absolute(self.table),
+        )
 
 
 class PredictWorker:
@@ -72,16 +82,23 @@ class PredictWorker:
         model: What predicts.
         adding: What is added to each prediction.
         on_error: What becomes of a record that cannot be predicted.
+        nearest: File of reference sequences that `adding` reads; None for none.
     """
 
-    def __init__(self, model: Predictor, adding: Adding, on_error: OnError) -> None:
+    def __init__(
+        self, model: Predictor, adding: Adding, on_error: OnError, *, nearest: str | None = None
+    ) -> None:
         self._model, self._adding, self.on_error = model, adding, on_error
+        self._nearest = nearest
 
     def about(self) -> dict[str, Any]:
         """What decides the results."""
         files = self._model.vector_files()
         about = {"model": self._model.model.checksum, "columns": list(self._adding.columns)}
-        return about | self._adding.described() | ({"vectors": files} if files else {})
+        added = self._adding.described()
+        if self._nearest is not None:
+            added["nearest"] = sha256_of(place_of(self._nearest))[0]
+        return about | added | ({"vectors": files} if files else {})
 
     def notes(self) -> dict[str, Any]:
         """What is to be said of them."""
@@ -107,12 +124,10 @@ class PredictWorker:
             n_rows=sum(run.counts.values()),
             n_residues=run.n_residues,
             skipped=skipped,
+            failed=run.left_out.failed,
             unnamed=all_or_numbers(unnamed, report.n_records),
             counts={
                 "labels": dict(run.counts),
-                "changes": dict(report.changes),
-                "records_changed": dict(report.records_changed),
-                "flags": {"shortened": run.n_shortened, "far": run.n_far},
                 "unnamed": {"told": report.n_unnamed},
             },
             sha256=sha256,

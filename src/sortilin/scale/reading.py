@@ -1,27 +1,31 @@
 """A part → its records, as reading the whole file would give them, but for their numbers.
 
-Numbers of records in messages and in the ids of unnamed ones count from the beginning of the part.
+Numbers of records in messages count from the beginning of the part. A record without an id is called by its
+number and that of the part, which no other record is, and is named when parts are merged.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
+from itertools import islice
 from typing import Any, BinaryIO, cast
 
-from sortilin.errors import FormatError
+from sortilin.errors import FormatError, InputError, NoRecordsError
 from sortilin.scale.places import place_of
 from sortilin.scale.plan import Part
-from sortilin.sequences import ReadReport, SequenceRecord, read_sequences
-from sortilin.sequences.entries import Entry
-from sortilin.sequences.policy import OnError
+from sortilin.sequences import ReadReport, SequenceRecord
+from sortilin.sequences.entries import Entry, Origin
+from sortilin.sequences.parsing import parsed
+from sortilin.sequences.policy import N_FIRST, OnError, check_not_nucleotides
 from sortilin.sequences.reading import records_of_entries
-from sortilin.sequences.source import opened
 from sortilin.sequences.table import ID_COLUMNS, SEQUENCE_COLUMNS
 
 _BLOCK = 1 << 16
 _ROWS = 4_096
+_NO_END = 1 << 62
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def read_part(part: Part, *, on_error: OnError, report: ReadReport) -> Iterator[SequenceRecord]:
@@ -36,50 +40,61 @@ def read_part(part: Part, *, on_error: OnError, report: ReadReport) -> Iterator[
         InputError: The shard is missing, damaged, or not what it should be.
         ResidueError, DuplicateIdError, ...: A record is faulty and `on_error` is "fail".
     """
-    with place_of(part.address).open() as stream:
-        records = _records(part, stream, on_error, report)
-        if records is not None:
-            with closing(cast(Any, records)):
-                yield from _but_none(records, report)
-
-
-def _but_none(records: Iterator[SequenceRecord], report: ReadReport) -> Iterator[SequenceRecord]:
-    """The records; that all were left out is an error of a whole input, not of a part of one."""
-    from sortilin.errors import InputError
-
+    is_cut = part.kind != "whole"
+    if is_cut and part.start == 0:
+        _check_not_nucleotides(part)
     try:
-        yield from records
-    except InputError:
+        with place_of(part.address).open() as stream, _entries(part, stream) as entries:
+            yield from records_of_entries(
+                entries,
+                on_error=on_error,
+                report=report,
+                name=part.name,
+                id_of=lambda number: unnamed_id(part.number, number),
+                is_whole=not is_cut,
+            )
+    except NoRecordsError:
+        return
+    except InputError:  # that all were left out is an error of a whole input, not of a part of one
         if report.n_kept or report.n_skipped < max(report.n_records, 1):
             raise
 
 
-def _records(
-    part: Part, stream: BinaryIO, on_error: OnError, report: ReadReport
-) -> Iterator[SequenceRecord] | None:
+def unnamed_id(part: int, number: int) -> str:
+    """What a record without an id is called in its part."""
+    return f"seq{number} of part {part}"
+
+
+def _check_not_nucleotides(part: Part) -> None:
+    """The first records of a shard show whether it is DNA; those of another part may be short peptides.
+
+    Raises:
+        NucleotideError: It is DNA or RNA.
+    """
+    # What is wrong with a record is told by the part that it stands in.
+    with suppress(FormatError), place_of(part.address).open() as stream:
+        if part.kind == "parquet":
+            first = list(islice(_rows(part, stream), N_FIRST))
+            check_not_nucleotides(first, Origin(part.address))
+        else:
+            with parsed(stream, part.address) as (origin, entries):
+                check_not_nucleotides(list(islice(entries, N_FIRST)), origin)
+
+
+@contextmanager
+def _entries(part: Part, stream: BinaryIO) -> Iterator[Iterator[Entry]]:
     if part.kind == "parquet":
-        return records_of_entries(_rows(part, stream), on_error=on_error, report=report, name=part.name)
+        with closing(cast(Any, _rows(part, stream))) as rows:
+            yield rows
+        return
     if part.kind == "fasta":
-        start, stop = (_record_start(stream, at) for at in (part.start, part.stop))
-        if start == stop:
-            return None
+        first = _first_line(stream)
+        start, stop = (max(_record_start(stream, at), first) for at in (part.start, part.stop))
+        if start >= stop:
+            raise NoRecordsError(f"{part.name} holds no records")
         stream = cast(BinaryIO, io.BufferedReader(_Stretch(stream, start, stop), _BLOCK))
-    elif _is_empty(stream, part.name):
-        return None
-    return read_sequences(stream, on_error=on_error, report=report, name=part.name)
-
-
-def _is_empty(stream: BinaryIO, name: str) -> bool:
-    """Whether nothing is in a compressed file; faults of it are told where it is read."""
-    from sortilin.sequences.source import fault_types
-
-    try:
-        with opened(stream, name) as content:
-            return not content.read(1)
-    except fault_types():
-        return False
-    finally:
-        stream.seek(0)
+    with parsed(stream, part.name) as (_, entries):
+        yield entries
 
 
 def _record_start(stream: BinaryIO, at: int) -> int:
@@ -97,12 +112,25 @@ def _record_start(stream: BinaryIO, at: int) -> int:
     return position
 
 
-class _Stretch(io.RawIOBase):
-    """Bytes of a stream from one place to another."""
+def _first_line(stream: BinaryIO) -> int:
+    """Where the first line begins that is neither blank nor a comment: these may be longer than a part."""
+    stream.seek(0)
+    position = 0
+    buffered = io.BufferedReader(cast(Any, _Stretch(stream, 0, None)), _BLOCK)
+    for line in buffered:
+        text = line.removeprefix(_BYTE_ORDER_MARK) if position == 0 else line
+        if text.strip() and not text.lstrip().startswith(b"#"):
+            break
+        position += len(line)
+    return position
 
-    def __init__(self, stream: BinaryIO, start: int, stop: int) -> None:
+
+class _Stretch(io.RawIOBase):
+    """Bytes of a stream from one place to another, or to its end."""
+
+    def __init__(self, stream: BinaryIO, start: int, stop: int | None) -> None:
         stream.seek(start)
-        self._stream, self._left = stream, stop - start
+        self._stream, self._left = stream, _NO_END if stop is None else stop - start
 
     def readable(self) -> bool:
         return True

@@ -35,7 +35,7 @@ class Outcome:
         folder: Where the results are.
         description: What the run is.
         parts: Number of each part that is done → what was noted of it, whoever did it.
-        n_new: Parts that were done now.
+        new: Those that were done now.
         failures: Parts that could not be done.
         n_own: Parts that this run or job had to do, those that were done before among them.
     """
@@ -43,7 +43,7 @@ class Outcome:
     folder: RunFolder
     description: RunDescription
     parts: Mapping[int, Done]
-    n_new: int
+    new: Mapping[int, Done]
     failures: Sequence[Failure]
     n_own: int
 
@@ -114,7 +114,7 @@ def run(
         if len(found) == len(parts):
             folder.write_manifest(description, found)
             folder.tidy()
-    return Outcome(folder, description, found, len(new), failures, len(own))
+    return Outcome(folder, description, found, new, failures, len(own))
 
 
 def _valid(folder: RunFolder, description: RunDescription) -> dict[int, Done]:

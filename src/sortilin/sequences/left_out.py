@@ -16,6 +16,7 @@ class LeftOut:
 
     Attributes:
         tell: Called with each of them.
+        failed: Numbers of those that the model could not read.
     """
 
     def __init__(self, report: ReadReport, source: str) -> None:
@@ -24,6 +25,7 @@ class LeftOut:
         self._waiting: list[Skipped] = []
         report.on_skip = self._note
         self.tell: Callable[[Skipped], None] = lambda _: None
+        self.failed: list[int] = []
 
     def read(self, records: Iterable[SequenceRecord]) -> Iterator[SequenceRecord]:
         """The records, as they are drawn from the source; their ids differ."""
@@ -34,6 +36,7 @@ class LeftOut:
     def add(self, record: SequenceRecord, reason: str) -> None:
         """Note a record that the model cannot read."""
         number, source = self._number_of.pop(record.id), escape_controls(self._source)
+        self.failed.append(number)
         skipped = Skipped(number, escape_controls(record.id), escape_controls(reason), source)
         self._report.take_back(record, skipped)
 

@@ -6,7 +6,7 @@ import io
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 
-from sortilin.errors import FormatError, escape_controls
+from sortilin.errors import FormatError, NoRecordsError, escape_controls
 from sortilin.sequences.entries import Entry, Origin, Parsed
 from sortilin.sequences.fasta import fasta_entries
 from sortilin.sequences.source import Source, fault_types, file_fault, opened, rejoined, source_name
@@ -84,7 +84,7 @@ def first_line(stream: io.BufferedReader, name: str) -> tuple[bytes, int]:
         line = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
         if line.strip() and not line.lstrip().startswith(b"#"):
             return line, number
-    raise FormatError(f"{name} holds no records" if number else f"{name} is empty")
+    raise NoRecordsError(f"{name} holds no records" if number else f"{name} is empty")
 
 
 def _neither(line: bytes, first: str, number: int, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Literal
@@ -12,6 +12,7 @@ from sortilin.errors import (
     FormatError,
     InputError,
     LabelError,
+    NoRecordsError,
     NucleotideError,
     ResidueError,
     UnknownNameError,
@@ -52,6 +53,8 @@ class Policy:
         origin: The source, for messages.
         on_error: What becomes of a faulty record.
         report: Filled with what was changed and left out.
+        id_of: Number of a record without an id → the id that it is given.
+        is_whole: Whether the entries are a whole file, whose beginning shows whether it is DNA.
         n_read: Records read so far.
         first_skipped: The first record that was left out.
     """
@@ -59,6 +62,8 @@ class Policy:
     origin: Origin
     on_error: OnError
     report: ReadReport
+    id_of: Callable[[int], str] = "seq{}".format
+    is_whole: bool = True
     n_read: int = 0
     first_skipped: Skipped | None = None
 
@@ -69,7 +74,8 @@ class Policy:
             InputError: A record is faulty and `on_error` is "fail"; none can be used; it is DNA.
         """
         first = list(islice(entries, N_FIRST))
-        _check_not_nucleotides(first, self.origin)
+        if self.is_whole:
+            check_not_nucleotides(first, self.origin)
         label_of = choose(first, self.origin)
         n_kept = 0
         for entry in chain(first, entries):
@@ -78,12 +84,12 @@ class Policy:
             if not entry.id and self.report.on_unnamed is not None:
                 self.report.on_unnamed(self.n_read)
             try:
-                record = _record(entry, self.n_read, seen, label_of)
+                record = _record(entry, self.n_read, self.id_of(self.n_read), seen, label_of)
             except _RECORD_FAULTS as fault:
                 self._leave_out(entry, fault)
                 continue
             except LabelError as fault:
-                raise _placed(fault, self.origin, self.n_read, entry) from None
+                raise self._placed(fault, entry) from None
             n_kept += 1
             self.report.n_unnamed += entry.id == ""
             self.report.keep(record)
@@ -93,23 +99,31 @@ class Policy:
 
     def _leave_out(self, entry: Entry, fault: InputError) -> None:
         if self.on_error == "fail":
-            raise _placed(fault, self.origin, self.n_read, entry) from None
-        shown_id, reason = map(escape_controls, (_id_of(entry, self.n_read), str(fault)))
+            raise self._placed(fault, entry) from None
+        shown_id, reason = map(escape_controls, (entry.id or self.id_of(self.n_read), str(fault)))
         skipped = Skipped(self.n_read, shown_id, reason, self.origin.name)
         self.first_skipped = self.first_skipped or skipped
         self.report.skip(skipped)
 
+    def _placed(self, fault: InputError, entry: Entry) -> InputError:
+        message, number = str(fault), self.n_read
+        joint = ", " if message.startswith(("position", "line")) else " "
+        shown = _shortened(entry.id or self.id_of(number))
+        return type(fault)(
+            escape_controls(f'{self.origin.name}, record {number} ("{shown}"){joint}{message}')
+        )
+
     def _nothing_kept(self) -> InputError:
         skipped = self.first_skipped
         if skipped is None:
-            return FormatError(f"{self.origin.name} holds no records")
+            return NoRecordsError(f"{self.origin.name} holds no records")
         return InputError(
             f"{self.origin.name}: none of its {counted(self.n_read, 'record')} can be used; "
             f'record {skipped.record} ("{_shortened(skipped.id)}"): {skipped.reason}'
         )
 
 
-def _record(entry: Entry, number: int, seen: SeenIds, label_of: Labeller) -> SequenceRecord:
+def _record(entry: Entry, number: int, own_id: str, seen: SeenIds, label_of: Labeller) -> SequenceRecord:
     if entry.fault:
         raise FormatError(entry.fault)
     if len(entry.raw) >= MIN_LETTERS_IN_RECORD:
@@ -117,7 +131,7 @@ def _record(entry: Entry, number: int, seen: SeenIds, label_of: Labeller) -> Seq
         if kind is not None:
             raise NucleotideError(f"looks like {kind}; translate it first")
     sequence, flags = clean(entry.raw)
-    record_id = _id_of(entry, number)
+    record_id = entry.id or own_id
     earlier = seen.add(record_id, number)
     if earlier is not None:
         raise DuplicateIdError(DUPLICATE_ID.format(earlier))
@@ -127,21 +141,10 @@ def _record(entry: Entry, number: int, seen: SeenIds, label_of: Labeller) -> Seq
     return SequenceRecord(record_id, sequence, entry.description, label, split, flags)
 
 
-def _id_of(entry: Entry, number: int) -> str:
-    return entry.id or f"seq{number}"
-
-
 def _joined(brought: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
     """A record that is read again keeps its flags; the X that it still holds are not counted twice."""
     known = {flag.rpartition(":")[0] for flag in brought}
     return (*brought, *(flag for flag in new if flag.rpartition(":")[0] not in known))
-
-
-def _placed(fault: InputError, origin: Origin, number: int, entry: Entry) -> InputError:
-    message = str(fault)
-    joint = ", " if message.startswith(("position", "line")) else " "
-    shown = _shortened(_id_of(entry, number))
-    return type(fault)(escape_controls(f'{origin.name}, record {number} ("{shown}"){joint}{message}'))
 
 
 def _shortened(record_id: str) -> str:
@@ -149,7 +152,8 @@ def _shortened(record_id: str) -> str:
     return record_id if len(record_id) <= _MAX_ID_SHOWN else record_id[: _MAX_ID_SHOWN - 3] + "..."
 
 
-def _check_not_nucleotides(first: list[Entry], origin: Origin) -> None:
+def check_not_nucleotides(first: list[Entry], origin: Origin) -> None:
+    """Raises NucleotideError if the first entries of a file are DNA or RNA."""
     kind = nucleotide_kind((entry.raw for entry in first), min_letters=MIN_LETTERS_IN_FILE)
     if kind is not None:
         which = "record" if len(first) == 1 else f"{len(first)} records"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from sortilin.errors import InputError, escape_controls
 from sortilin.sequences.entries import Entry, Origin
@@ -103,9 +103,23 @@ def records_from_strings(
 
 
 def records_of_entries(
-    entries: Iterator[Entry], *, on_error: OnError, report: ReadReport, name: str
+    entries: Iterator[Entry],
+    *,
+    on_error: OnError,
+    report: ReadReport,
+    name: str,
+    id_of: Callable[[int], str] = "seq{}".format,
+    is_whole: bool = True,
 ) -> Iterator[SequenceRecord]:
     """Entries from anywhere as records, under the same policy as those of a file.
+
+    Args:
+        entries: Records as written.
+        on_error: What becomes of a faulty record.
+        report: Filled with what was changed and left out.
+        name: What messages call their source.
+        id_of: Number of a record without an id → the id that it is given.
+        is_whole: Whether they are a whole file, whose beginning shows whether it is DNA.
 
     Raises:
         InputError: There is no entry, or all were left out.
@@ -114,7 +128,7 @@ def records_of_entries(
         UnknownNameError: `on_error` is not one of the choices.
     """
     check_on_error(on_error)
-    policy = Policy(Origin(escape_controls(name)), on_error, report)
+    policy = Policy(Origin(escape_controls(name)), on_error, report, id_of, is_whole)
     with SeenIds() as seen:
         yield from policy.records(entries, seen, lambda _first, _origin: as_given)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 MAX_SKIPPED_IN_MEMORY = 1_000
@@ -88,7 +88,11 @@ class ReadReport:
     def keep(self, record: SequenceRecord) -> None:
         """Count a record that is given out, with its changes."""
         self.n_kept += 1
-        for change, letters in _changes(record):
+        self.count_changes(record.flags)
+
+    def count_changes(self, flags: Iterable[str]) -> None:
+        """Count what the flags of a record say was changed."""
+        for change, letters in _changes(flags):
             self.changes[change] += letters
             self.records_changed[change] += 1
 
@@ -106,7 +110,7 @@ class ReadReport:
         Reading may be ahead: of the one source that this report is of, the list stays in order.
         """
         self.n_kept -= 1
-        for change, letters in _changes(record):
+        for change, letters in _changes(record.flags):
             self.changes[change] -= letters
             self.records_changed[change] -= 1
         self.changes, self.records_changed = +self.changes, +self.records_changed  # without zeros
@@ -133,9 +137,9 @@ class ReadReport:
         return lines
 
 
-def _changes(record: SequenceRecord) -> Iterator[tuple[str, int]]:
+def _changes(flags: Iterable[str]) -> Iterator[tuple[str, int]]:
     """What the residue policy changed, with the number of letters."""
-    for flag in record.flags:
+    for flag in flags:
         change, _, letters = flag.rpartition(":")
         if change in CHANGES:
             yield change, int(letters)

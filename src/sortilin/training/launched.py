@@ -17,12 +17,13 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from sortilin import device
-from sortilin.errors import MissingDependencyError, SortilinError, TrainingError
+from sortilin.errors import ConfigError, MissingDependencyError, SortilinError, TrainingError
 
 T = TypeVar("T")
 
-_SIZE = "WORLD_SIZE"
-"""Variable by which a launcher says how many processes there are."""
+_SIZE, _PLACE = "WORLD_SIZE", "LOCAL_RANK"
+"""Variables by which a launcher says how many processes there are, and which of its machine this one is. The
+first by itself is of something else, as a container's."""
 
 _MPI_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 """The same of MPI; believed below `accelerate launch` alone, since a queue may set them for lone programs."""
@@ -46,7 +47,7 @@ _tasks: list[int] = []
 def n_launched(environment: Mapping[str, str] | None = None) -> int:
     """How many processes the launcher has started; needs no torch."""
     found = os.environ if environment is None else environment
-    names = (_SIZE, *_MPI_SIZES) if _USE_CPU in found else (_SIZE,)
+    names = (_SIZE,) * (_PLACE in found) + _MPI_SIZES * (_USE_CPU in found)
     given = (found.get(name, "") for name in names)
     return max((int(text) for text in given if text.isdigit()), default=1)
 
@@ -89,9 +90,12 @@ def run(work: Callable[[], T]) -> tuple[T, int] | None:
     start()
     own = processes.current()
     if not own.is_first:
-        _follow(own)
+        code = _follow(own)
         del own
-        _leave()
+        if not code or _is_on_processors():  # while it ends the others know already, and can say why
+            _leave()
+        if code:
+            sys.exit(code)
         return None
     with _leading():
         result, n_shared = work(), len(_tasks) - 1
@@ -107,7 +111,15 @@ def share(function: Callable[..., object], *arguments: Any) -> None:
     Args:
         function: Found by its module and name.
         arguments: What can be pickled; they go to processes of the same program and are never stored.
+
+    Raises:
+        ConfigError: A launcher has started several processes, and none leads: each does work of its own.
     """
+    if not _tasks and (n := n_launched()) > 1:
+        raise ConfigError(
+            f"{n} processes were started by a launcher, and only `sortilin train` shares a training among "
+            "them: start this command without accelerate launch or torchrun"
+        )
     if _tasks:
         from sortilin.training import processes
 
@@ -123,7 +135,7 @@ def _leading() -> Iterator[None]:
     except (RuntimeError, SystemExit) as error:  # the launcher ends all processes when one has failed
         fault = _read(_FAULT)
         _write(_TOLD, "yes")
-        if fault is None and (isinstance(error, SystemExit) or not _is_lost(error)):
+        if fault is None and not _is_lost(error):
             raise
         raise TrainingError(fault or _ended(n_launched())) from error
     except BaseException:
@@ -133,24 +145,25 @@ def _leading() -> Iterator[None]:
         _tasks.clear()
 
 
-def _follow(own: Any) -> None:
-    """Do what the first process says until it says no more."""
+def _follow(own: Any) -> int:
+    """Do what the first process says until it says no more; the exit code."""
     try:
         while (task := own.from_first(None)) is not None:
             function, arguments = task
             function(*arguments)
     except SortilinError as error:  # mostly the first process has met it too; else it says this
         _write(_FAULT, f"process {own.index + 1} of {own.n}: {error}")
-        sys.exit(1)
+        return 1
     except KeyboardInterrupt:  # sent to all of them
-        sys.exit(_INTERRUPTED)
-    except Exception as error:
+        return _INTERRUPTED
+    except (Exception, SystemExit) as error:
         if not _is_lost(error):
             _write(_FAULT, f"process {own.index + 1} of {own.n} failed: {_line(error)}")
             raise
         if _read(_TOLD) is None and _read(_FAULT) is None:  # it was killed: nobody else will say so
             raise TrainingError(_ended(own.n)) from error
-        sys.exit(1)
+        return 1
+    return 0
 
 
 def _ended(n: int) -> str:
@@ -161,9 +174,10 @@ def _ended(n: int) -> str:
 
 
 def _is_lost(error: BaseException) -> bool:
+    """Whether another process has ended: it no longer answers, or the launcher ends this one for it."""
     from torch import distributed
 
-    return isinstance(error, distributed.DistError) or any(word in str(error) for word in _LOST)
+    return isinstance(error, (distributed.DistError, SystemExit)) or any(word in str(error) for word in _LOST)
 
 
 def _line(error: BaseException) -> str:
@@ -186,6 +200,13 @@ def _read(key: str) -> str | None:
         if _store().check([key]):
             return str(_store().get(key).decode())
     return None
+
+
+def _is_on_processors() -> bool:
+    """Whether there is gloo alone. NCCL may wait for others before it lets go."""
+    from torch import distributed
+
+    return distributed.is_initialized() and str(distributed.get_backend()) == "gloo"
 
 
 def _leave() -> None:

@@ -206,7 +206,7 @@ class _Run:
 
     def _weight(self, rows: IntArray) -> float:
         """What these rows count: their number, or the sum of their class weights."""
-        return self.loss.weight(torch.as_tensor(self.examples.targets[rows], device=self.accelerator.device))
+        return self.loss.weight(torch.as_tensor(self.examples.targets[rows]))
 
     def _learn(self, rows: IntArray, batch: IntArray, total: float) -> tuple[float, float]:
         """Add the gradient of a part of one batch.
@@ -365,10 +365,18 @@ class _Run:
         state = None
         if self.watch.workspace is not None and self.processes.is_first:
             state = checkpoint.load(self.watch.workspace, self.job.identity)
-        told = self.processes.from_first(state and {name: state[name] for name in _STANDING})
+        told = self.processes.from_first(state and self._told(state))
         if told is None:
             return
         for name in _STANDING:
             setattr(self, name, told[name])
+        self.best = self.best if state is None else state["best"]
         if not self.is_done:
             self.placed.put(state)
+
+    def _told(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Where a run stands, for all; whole weights of a sharded model stay in the first process."""
+        told = {name: state[name] for name in _STANDING}
+        if self.placed.is_sharded:
+            told["best"] = {name: {} if name == "weights" else its for name, its in told["best"].items()}
+        return told

@@ -28,11 +28,15 @@ class Loss(nn.Module):
     def __init__(self, class_weights: Tensor | None, *, label_smoothing: float, gamma: float) -> None:
         super().__init__()
         self.register_buffer("class_weights", class_weights)
+        self._on_host = class_weights  # no buffer: it stays when the loss moves to a device
         self.label_smoothing, self.gamma = label_smoothing, gamma
 
     def weight(self, y: Tensor) -> float:
-        """What the mean over a batch of (B,) class indices is divided by: B, or the sum of their weights."""
-        return float(len(y) if self.class_weights is None else self.class_weights[y].sum())
+        """What the mean over a batch of (B,) class indices is divided by: B, or the sum of their weights.
+
+        Taken on the CPU, where `y` is too, so that no device is waited for.
+        """
+        return float(len(y) if self._on_host is None else self._on_host[y].sum())
 
     def forward(self, logits: Tensor, y: Tensor) -> Tensor:
         """(B, C) logits, (B,) class indices → the mean loss."""

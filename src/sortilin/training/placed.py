@@ -92,8 +92,9 @@ class Placed:
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds of it; every process of a sharded model has to ask."""
         if self.is_sharded:
-            return {"model": _sharded_weights(self.bare), "optimizer": self._sharded_moments()}
-        state = {"model": weights.trained(self.bare), "optimizer": self.optimizer.state_dict()}
+            state = {"model": _sharded_weights(self.bare), "optimizer": self._sharded_moments()}
+        else:
+            state = {"model": weights.trained(self.bare), "optimizer": self.optimizer.state_dict()}
         if self.accelerator.scaler is not None:
             state["scaler"] = self.accelerator.scaler.state_dict()
         if self.average is not None:
@@ -104,10 +105,13 @@ class Placed:
         """Put back what `state` gave, in this or another place; only the first process has to have it."""
         if self.is_sharded:
             self._put_sharded(state)
-            return
-        found: Any = self.processes.from_first(state)
-        weights.put(self.bare, found["model"])
-        self.optimizer.load_state_dict(found["optimizer"])
+        whole = ("scaler",) if self.is_sharded else ("model", "optimizer", "scaler", "average")
+        found: Any = self.processes.from_first(
+            state and {name: state[name] for name in whole if name in state}
+        )
+        if not self.is_sharded:
+            weights.put(self.bare, found["model"])
+            self.optimizer.load_state_dict(found["optimizer"])
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(found["scaler"])
         if self.average is not None:

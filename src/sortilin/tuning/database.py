@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,9 @@ _SQLITE_WAIT_S = 60
 _SERVER_WAIT_S = 30
 _ADVISORY_LOCK = 0x50_72_74_6C
 """Any number that no other program takes for its own."""
-_UNVERIFIED = ("allow", "prefer", "require")
+_LOCK_RETRY_S = 0.2
+_OPTIONAL = ("allow", "prefer")
+_REQUIRED = "require"
 _VERIFIED = ("verify-ca", "verify-full")
 
 
@@ -66,7 +69,7 @@ def alone(place: str) -> Iterator[None]:
     """
     from sqlalchemy import create_engine, func, pool, select
 
-    if not place.startswith(_SPELLINGS):
+    if not (is_url(place) and place.startswith(_SPELLINGS)):
         yield
         return
     with _refusals(place):
@@ -75,7 +78,10 @@ def alone(place: str) -> Iterator[None]:
             url, connect_args=arguments, poolclass=pool.NullPool, isolation_level="AUTOCOMMIT"
         ).connect()
     with connection:
-        connection.execute(select(func.pg_advisory_lock(_ADVISORY_LOCK)))
+        with _refusals(place):
+            # Not one long statement: pg8000 gives up on an answer after _SERVER_WAIT_S.
+            while not connection.scalar(select(func.pg_try_advisory_lock(_ADVISORY_LOCK))):
+                time.sleep(_LOCK_RETRY_S)
         yield
 
 
@@ -121,16 +127,19 @@ def _for_pg8000(url: URL) -> tuple[URL, dict[str, Any]]:
     return url.set(query=query), arguments
 
 
-def _tls(mode: str) -> ssl.SSLContext | None:
+def _tls(mode: str) -> ssl.SSLContext | bool | None:
+    """What pg8000 is given; None encrypts where the server can, and checks no certificate."""
     if mode == "disable":
+        return False
+    if mode in _OPTIONAL:
         return None
-    if mode not in _UNVERIFIED + _VERIFIED:
-        allowed = ", ".join(("disable", *_UNVERIFIED, *_VERIFIED))
+    if mode not in (_REQUIRED, *_VERIFIED):
+        allowed = ", ".join(("disable", *_OPTIONAL, _REQUIRED, *_VERIFIED))
         raise ConfigError(f"storage: sslmode '{mode}' is not allowed; choose from: {allowed}")
     context = ssl.create_default_context()
     if mode != "verify-full":
         context.check_hostname = False
-    if mode in _UNVERIFIED:
+    if mode == _REQUIRED:
         context.verify_mode = ssl.CERT_NONE
     return context
 
@@ -157,13 +166,22 @@ def _refusals(place: str) -> Iterator[None]:
         raise ConfigError(f"storage {shown(place)} cannot be opened: {said}") from None
 
 
+def is_url(place: str) -> bool:
+    """Whether a storage is a database, rather than the path of a journal."""
+    return "://" in place
+
+
 def shown(place: str) -> str:
-    """A URL without its password."""
+    """A URL without its password; a path as it is."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
+    if not is_url(place):
+        return place
     try:
-        return make_url(place).render_as_string(hide_password=True)
+        url = make_url(place)
+        hidden = dict.fromkeys(_secrets(url), "...")
+        return url.update_query_dict(hidden).render_as_string(hide_password=True)
     except (ArgumentError, ValueError):
         return f"'{place.partition('://')[0]}://…'"
 
@@ -173,10 +191,17 @@ def _without_password(said: str, place: str) -> str:
     from sqlalchemy.exc import ArgumentError
 
     try:
-        password = make_url(place).password
+        url = make_url(place)
     except (ArgumentError, ValueError):
         return "it is no URL of a database"  # what was said may quote it
-    return said.replace(str(password), "***") if password else said
+    for password in filter(None, (url.password, *map(str, _secrets(url).values()))):
+        said = said.replace(str(password), "***")
+    return said
+
+
+def _secrets(url: URL) -> dict[str, Any]:
+    """Passwords that stand behind the question mark, as libpq and pg8000 take them too."""
+    return {name: value for name, value in url.query.items() if "password" in name.lower()}
 
 
 def reason(error: BaseException) -> str:

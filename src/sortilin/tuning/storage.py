@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import ssl
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 120.0
 """A database may be away for so long, as in a restart, before a worker gives up."""
 RETRY_S = 2.0
-CUT_OFF = (ConnectionError, TimeoutError)
+CUT_OFF = (ConnectionError, TimeoutError, ssl.SSLError, socket.gaierror)
 """What pg8000 lets through as the system says it."""
 
 _JOURNAL_START = b'{"op_code"'
@@ -33,7 +35,7 @@ def opened(storage: str) -> BaseStorage:
         MissingDependencyError: Its driver is not installed.
         OutputError: It cannot be written.
     """
-    if "://" not in storage:
+    if not database.is_url(storage):
         return _journal(Path(storage))
     with without_warnings():
         return database.opened(storage)

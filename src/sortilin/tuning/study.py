@@ -106,13 +106,15 @@ def _patiently(
 
     @functools.wraps(method)
     def patient(self: Trials, /, *args: _Arguments.args, **options: _Arguments.kwargs) -> _Result:
-        until = time.monotonic() + (storage.PATIENCE_S if self.is_in_database else 0.0)
+        until = None  # from the first failure on: a call may have waited for others before
         while True:
             try:
                 return method(self, *args, **options)
             except OutputError as error:
                 met = error.__context__
                 is_of_folder = isinstance(met, OSError) and not isinstance(met, storage.CUT_OFF)
+                patience = storage.PATIENCE_S if self.is_in_database else 0.0
+                until = time.monotonic() + patience if until is None else until
                 if is_of_folder or time.monotonic() >= until:
                     raise
             time.sleep(storage.RETRY_S)
@@ -258,7 +260,8 @@ class Trials:
             claim._trial.set_user_attr(_NOTE, note)
             if found is not None:
                 claim._trial.set_user_attr(_SURE, _sure(found))
-            self._study.tell(claim._trial, value, state=state)
+            # Whoever took it over may end it in this moment; both have found the same.
+            self._study.tell(claim._trial, value, state=state, skip_if_finished=True)
 
     @contextmanager
     def _noting(self, claim: Claim) -> Iterator[None]:
@@ -347,7 +350,7 @@ def open_study(
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with database.alone(place), writing(Path(place)):
+    with database.alone(place), writing(Path(database.shown(place))):
         kept = storage.opened(place)
         try:
             study = optuna.create_study(
