@@ -17,7 +17,10 @@ import numpy as np
 
 import tiny
 
-SORTILIN = (sys.executable, "-c", "from sortilin.cli.main import main; main()")
+HEEDS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+"""A program that is started in the background may be told to ignore it, and what it starts with it."""
+
+SORTILIN = (sys.executable, "-c", f"{HEEDS}from sortilin.cli.main import main; main()")
 _DATE = re.compile(rb"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?([+]00:00| UTC)?)?")
 
 Named = tuple[str, str]
