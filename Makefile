@@ -26,6 +26,7 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 demo: $(VENV)/.base ## predict examples/ with both bundled models; a table and demo.html
 	@$(BIN)/python examples/demo.py
 
+test test-all: export OMP_NUM_THREADS ?= 1# a worker a core: threads of theirs would wait for each other
 test: $(VENV)/.dev ## the fast tests
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
