@@ -38,7 +38,7 @@ def _seeded() -> None:
         torch.manual_seed(0)
 
 
-@pytest.fixture(params=["mmseqs", "phmmer"])
+@pytest.fixture(params=[pytest.param("mmseqs", marks=pytest.mark.slow), "phmmer"])
 def search_tool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The tool that homologues are searched with, once each; skips where it is not installed."""
     pytest.importorskip("pyopal")

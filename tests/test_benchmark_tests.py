@@ -28,6 +28,8 @@ from sortilin.sequences import read_labelled
 from test_report_benchmark_page import Parsed
 from tiny import RESIDUES, random_sequence, write_table
 
+pytestmark = pytest.mark.slow  # each test trains several models, or runs a language model
+
 if TYPE_CHECKING:
     from hub import Hub
 
@@ -305,7 +307,6 @@ def test_impossible_configurations_are_refused(
 # --- the nearest peptide
 
 
-@pytest.mark.slow
 def test_too_few_for_motifs_lose_nothing_else(tmp_path: Path) -> None:
     files = {
         name: str(write_table(tmp_path / f"{name}.csv", peptides(seed, n)))
@@ -396,7 +397,6 @@ def test_representations_are_read_as_written(tmp_path: Path) -> None:
     assert representations.load(tmp_path / "none") == {}
 
 
-@pytest.mark.slow
 def test_plane_keeps_classes_apart_that_are_apart_and_is_the_same_for_a_seed() -> None:
     pytest.importorskip("umap")
     rng = np.random.default_rng(0)

@@ -25,6 +25,8 @@ from sortilin.experiment.inputs import Inputs
 from sortilin.experiment.run import model_name
 from sortilin.vectors import Store
 
+pytestmark = pytest.mark.slow  # each test trains several models, or runs a language model
+
 if TYPE_CHECKING:
     from hub import Hub
 
@@ -327,7 +329,6 @@ def test_name_that_is_unknown_is_told(name: str, message: str) -> None:
     assert str(caught.value).startswith(message)
 
 
-@pytest.mark.slow
 def test_training_by_name_takes_backbone_and_head_of_residues(hub: Hub, tmp_path: Path) -> None:
     hub.publish("esm2_t6")
     table = tiny.write_table(tmp_path / "train.csv", tiny.labelled(1, 8))
@@ -341,7 +342,6 @@ def test_training_by_name_takes_backbone_and_head_of_residues(hub: Hub, tmp_path
     assert [float(row.sum()) for row in weights] == pytest.approx([1, 1], abs=1e-5)
 
 
-@pytest.mark.slow
 def test_training_by_name_takes_backbone_and_head(hub: Hub, tmp_path: Path) -> None:
     hub.publish("esm2_t6")
     table = tiny.write_table(tmp_path / "train.csv", tiny.labelled(1, 8))
@@ -368,7 +368,6 @@ def benchmark_values(table: Path, models: list[Any]) -> Any:
     return benchmark_config(values, "test")
 
 
-@pytest.mark.slow
 def test_model_whose_weights_are_not_here_is_listed_and_not_run(hub: Hub, tmp_path: Path) -> None:
     hub.publish("esm2_t6")
     hub.publish("esm2_t12")
