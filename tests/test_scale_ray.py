@@ -13,10 +13,18 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from scaled import SORTILIN, begun, check_same_tables, environment, fasta_of, packed, peptides, shards_of
+from sortilin.embedding import EmbeddingConfig
+from sortilin.errors import ConfigError
+from sortilin.scale import on_ray
+from sortilin.scale.embedding import EmbedJob
+from sortilin.scale.jobs import Job
+from sortilin.scale.on_ray import Cluster
+from sortilin.scale.predicting import PredictJob
 from terminal import Terminal
 
 pytest.importorskip("ray")
@@ -355,3 +363,40 @@ def test_missing_package_names_the_extra(
     assert made.code == 1
     assert "sortilin[scale]" in made.err
     assert "the engine 'ray' needs ray" in made.err
+
+
+# --- how many workers
+
+
+NODES = [
+    {"Alive": True, "Resources": {"CPU": 16.0, "GPU": 2.0}},
+    {"Alive": True, "Resources": {"CPU": 5.0}},
+    {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}},
+]
+
+
+@pytest.mark.parametrize(
+    ("job", "asked", "workers", "gpus"),
+    [
+        (PredictJob("anticancer"), Cluster(), 21, 0),
+        (PredictJob("anticancer"), Cluster(cores=4), 5, 0),
+        (PredictJob("anticancer"), Cluster(workers=3), 3, 0),
+        (EmbedJob(EmbeddingConfig(backbone="esm2_t6")), Cluster(), 2, 1),
+        (EmbedJob(EmbeddingConfig(backbone="esm2_t6")), Cluster(gpus=0.5), 4, 0.5),
+        (EmbedJob(EmbeddingConfig(backbone="esm2_t6")), Cluster(gpus=0), 21, 0),
+        (EmbedJob(EmbeddingConfig(backbone="esm2_t6")), Cluster(cores=10), 1, 1),
+    ],
+)
+def test_workers_fill_the_nodes_and_take_gpus_where_they_can_use_them(
+    monkeypatch: pytest.MonkeyPatch, job: Job, asked: Cluster, workers: int, gpus: float
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(nodes=lambda: NODES))
+    found = on_ray._with_room(asked, job, n_parts=100)
+    assert (found.workers, found.gpus) == (workers, gpus)
+    assert on_ray._with_room(asked, job, n_parts=1).workers == 1
+
+
+def test_worker_without_room_is_told_what_the_nodes_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(nodes=lambda: NODES))
+    with pytest.raises(ConfigError, match=r"of 4 cores and 3 GPUs; the nodes have 16 cores, 2 GPUs; 5"):
+        on_ray._with_room(Cluster(cores=4, gpus=3), PredictJob("anticancer"), n_parts=100)
