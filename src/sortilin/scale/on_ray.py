@@ -8,6 +8,7 @@ again that died, and gives its part, and those whose notes were lost with a node
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -16,8 +17,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
@@ -84,9 +85,11 @@ def run(
     by_number = {part.number: part for part in parts}
     done: dict[int, Done] = {}
     on_progress("parts", 0, len(parts))
-    with _connected(cluster.address):
+    with _connected(cluster.address), ExitStack() as closing:
         cluster = _with_room(cluster, job, len(parts))
-        for n_ended, note in enumerate(_notes(job, parts, folder, cluster), 1):
+        # Whatever ends the loop, the run on the cluster is over before the cluster is.
+        notes = closing.enter_context(contextlib.closing(_notes(job, parts, folder, cluster)))
+        for n_ended, note in enumerate(notes, 1):
             if note["done"]:
                 found = Done(**json.loads(note["done"]))
                 done[found.part] = found
@@ -98,7 +101,7 @@ def run(
     return done
 
 
-def _notes(job: Job, parts: Sequence[Part], folder: RunFolder, cluster: Cluster) -> Iterator[dict[str, Any]]:
+def _notes(job: Job, parts: Sequence[Part], folder: RunFolder, cluster: Cluster) -> Generator[dict[str, Any]]:
     """What workers say of parts, as they end."""
     import ray
 
