@@ -522,6 +522,8 @@ def test_tensorboard_shows_each_epoch_of_a_resumed_run_once(tmp_path: Path) -> N
     points(given).dies_at = 2 * n_training_batches(given) + 3
     with pytest.raises(Killed):
         trained(given, Watch(workspace=tmp_path))
+    # Files are read in the order of their names: second, process, count ("10" before "9").
+    time.sleep(1.1)
     trained(job(epochs=4), Watch(workspace=tmp_path))
     assert [step for step, _ in scalars(tmp_path / "tensorboard")["valid/loss"]] == [1, 2, 3, 4]
 
