@@ -25,6 +25,7 @@ from sortilin.scale.embedding import EmbedJob
 from sortilin.scale.jobs import Job
 from sortilin.scale.on_ray import Cluster
 from sortilin.scale.predicting import PredictJob
+from sortilin.vectors.exchange import read_vectors
 from terminal import Terminal
 
 pytest.importorskip("ray")
@@ -363,6 +364,32 @@ def test_missing_package_names_the_extra(
     assert made.code == 1
     assert "sortilin[scale]" in made.err
     assert "the engine 'ray' needs ray" in made.err
+
+
+@pytest.mark.slow
+def test_vectors_from_a_cluster_are_those_of_a_plain_run(run: Terminal, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    np = pytest.importorskip("numpy")
+    from hub import files_of
+
+    backbone, fasta = tmp_path / "esm2_t6", fasta_in(tmp_path, 40)
+    backbone.mkdir()
+    for name, content in files_of("esm2").items():
+        (backbone / name).write_bytes(content)
+    options = ("-b", backbone, "--runtime", "torch", "--threads", 1)
+    plain, folder = tmp_path / "plain.npz", tmp_path / "run"
+    for command in (
+        ("embed", fasta, *options, "--no-store", "-o", plain),
+        ("embed", fasta, *options, *RAY, "--part-size", "300", "-o", folder),
+    ):
+        made = started(*command)
+        assert made.returncode == 0, made.stderr
+    assert len(notes_in(folder)) > 2
+    assert run("merge", folder, "-o", tmp_path / "merged.npz").code == 0
+    letters = [sequence for _, sequence in peptides(31, 40)]
+    one, other = (read_vectors(path, letters).vectors for path in (plain, tmp_path / "merged.npz"))
+    for before, after in zip(one, other, strict=True):
+        np.testing.assert_allclose(after, before, rtol=1e-5, atol=1e-6)
 
 
 # --- how many workers
