@@ -24,11 +24,10 @@ from typing import Any, cast
 from sortilin.errors import ConfigError, FormatError, InputError, OutputError
 from sortilin.report._summary import to_json
 from sortilin.scale.description import RunDescription
-from sortilin.scale.places import LocalPlace, Place, place_of
+from sortilin.scale.places import N_READERS, LocalPlace, Place, place_of
 
 FORMAT_VERSION = 1
 RUN, PARTS, MANIFEST = "run.json", "parts", "manifest.json"
-_N_READERS = 16
 _HALF_WRITTEN_S = 600.0
 """A half-written file that is older has no writer any more."""
 
@@ -182,7 +181,7 @@ class RunFolder:
         """Number of each part that is done → what was noted of it."""
         names = set(self.place.child(PARTS).below()) if self.place.child(PARTS).is_folder() else set()
         there = [number for number in range(n_parts) if f"part-{number:06}.json" in names]
-        with ThreadPoolExecutor(_N_READERS) as pool:  # object storage answers slowly, and to many at a time
+        with ThreadPoolExecutor(N_READERS) as pool:
             found = zip(there, pool.map(self.done, there), strict=True)
             return {number: one for number, one in found if one is not None}
 

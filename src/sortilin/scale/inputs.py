@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO, Literal
 
 from sortilin.errors import FormatError, InputError
 from sortilin.scale import places
-from sortilin.scale.places import Place
-from sortilin.sequences.parsing import is_fasta
+from sortilin.scale.places import N_READERS, Place
+from sortilin.sequences.parsing import BYTE_ORDER_MARK, is_fasta
 from sortilin.sequences.source import COMPRESSIONS, STANDARD_INPUT
 
 Kind = Literal["fasta", "parquet", "whole", "empty"]
@@ -18,12 +20,11 @@ Kind = Literal["fasta", "parquet", "whole", "empty"]
 read from their beginning and are one part each."""
 
 ENDINGS = (".fasta", ".fa", ".faa", ".fas", ".pep", ".csv", ".tsv", ".parquet")
-PACKED = (".gz", ".bz2", ".xz", ".zst")
+PACKED = tuple(f".{kind}" for kind in COMPRESSIONS.values())
 LIST = "shards.json"
 """In a folder that `sortilin shards` made: what its shards are."""
 
 _BLOCK = 1 << 16
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PARQUET = b"PAR1"
 
 
@@ -97,7 +98,7 @@ def _of_pattern(source: str) -> list[Shard]:
     names = folder.matching(pattern)
     if not names:
         raise InputError(f"{source}: no file has a name that fits")
-    return [shard_of(folder.child(name), name) for name in names]
+    return _shards_of(folder, names)
 
 
 def _of_folder(folder: Place) -> list[Shard]:
@@ -108,7 +109,12 @@ def _of_folder(folder: Place) -> list[Shard]:
     if not names:
         allowed = ", ".join(ENDINGS)
         raise InputError(f"{folder.address}: the folder has no file that ends in {allowed}, or these packed")
-    return [shard_of(folder.child(name), name) for name in names]
+    return _shards_of(folder, names)
+
+
+def _shards_of(folder: Place, names: Sequence[str]) -> list[Shard]:
+    with ThreadPoolExecutor(N_READERS) as pool:
+        return list(pool.map(lambda name: shard_of(folder.child(name), name), names))
 
 
 def _is_meant(name: str) -> bool:
@@ -125,17 +131,17 @@ def _listed(folder: Place, content: bytes) -> list[Shard]:
         sizes = {str(one["name"]): int(one["n_bytes"]) for one in json.loads(content)["shards"]}
     except (ValueError, KeyError, TypeError):
         raise FormatError(f"{where} is damaged; make the shards again") from None
-    found = []
-    for name, n_bytes in sizes.items():
-        place = folder.child(name)
-        if place.n_bytes() is None:
+    there = set(folder.below())
+    for name in sizes:
+        if name not in there:
             raise InputError(f"{folder.address}: shard {name} is missing, which {LIST} names")
-        shard = shard_of(place, name)
-        if shard.n_bytes != n_bytes:
+    found = _shards_of(folder, list(sizes))
+    for shard in found:
+        if shard.n_bytes != sizes[shard.name]:
             raise InputError(
-                f"{place.address} has {shard.n_bytes:,} bytes; {LIST} says {n_bytes:,}: was it cut short?"
+                f"{shard.address} has {shard.n_bytes:,} bytes; {LIST} says {sizes[shard.name]:,}: was it cut "
+                "short?"
             )
-        found.append(shard)
     return found
 
 
@@ -151,7 +157,7 @@ def _kind(head: bytes) -> Kind:
         return "parquet"
     if any(head.startswith(magic) for magic in COMPRESSIONS):
         return "whole"
-    for line in head.removeprefix(_BYTE_ORDER_MARK).splitlines():
+    for line in head.removeprefix(BYTE_ORDER_MARK).splitlines():
         if line.strip() and not line.lstrip().startswith(b"#"):
             return "fasta" if is_fasta(line) else "whole"
     return "whole"  # a long comment, or nothing but blank lines: reading it will tell

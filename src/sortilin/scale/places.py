@@ -22,6 +22,8 @@ from sortilin.errors import InputError, MissingDependencyError, OutputError
 from sortilin.report._stream import writing
 
 SEPARATOR = "://"
+N_READERS = 16
+"""Files that are looked at side by side: object storage answers slowly, and to many at a time."""
 _WILDCARDS = frozenset("*?[")
 
 

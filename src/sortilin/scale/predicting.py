@@ -16,7 +16,7 @@ from sortilin.errors import FormatError, InputError
 from sortilin.prediction_run import PredictionRun
 from sortilin.predictor import Predictor
 from sortilin.report import open_output
-from sortilin.report._columns import FLAGS, probability_columns
+from sortilin.report._columns import EXTRA, FLAGS, probability_columns
 from sortilin.report.parquet import ParquetFormat
 from sortilin.results import Answering, Prediction
 from sortilin.scale.folder import Done
@@ -28,7 +28,6 @@ from sortilin.sequences.policy import OnError
 from sortilin.summary import notes_of
 
 _ROWS = 4_096
-_OPTIONAL = ("spread", "disagreement", "set", "nearest", "nearest_identity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +193,7 @@ def _predictions(
     columns: Mapping[str, list[Any]], classes: Sequence[str], questions: Mapping[str, Answering]
 ) -> list[Prediction]:
     tables = zip(*(columns[name] for name in probability_columns(classes)), strict=True)
-    optional = {name: columns[name] for name in _OPTIONAL if name in columns}
+    optional = {name: columns[name] for name in EXTRA if name in columns}
     found = []
     for row, values in enumerate(tables):
         probabilities = dict(zip(classes, values, strict=True))

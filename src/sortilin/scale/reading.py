@@ -17,7 +17,7 @@ from sortilin.scale.places import place_of
 from sortilin.scale.plan import Part
 from sortilin.sequences import ReadReport, SequenceRecord
 from sortilin.sequences.entries import Entry, Origin
-from sortilin.sequences.parsing import parsed
+from sortilin.sequences.parsing import BYTE_ORDER_MARK, parsed
 from sortilin.sequences.policy import N_FIRST, OnError, check_not_nucleotides
 from sortilin.sequences.reading import records_of_entries
 from sortilin.sequences.table import ID_COLUMNS, SEQUENCE_COLUMNS
@@ -25,7 +25,6 @@ from sortilin.sequences.table import ID_COLUMNS, SEQUENCE_COLUMNS
 _BLOCK = 1 << 16
 _ROWS = 4_096
 _NO_END = 1 << 62
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def read_part(part: Part, *, on_error: OnError, report: ReadReport) -> Iterator[SequenceRecord]:
@@ -118,7 +117,7 @@ def _first_line(stream: BinaryIO) -> int:
     position = 0
     buffered = io.BufferedReader(cast(Any, _Stretch(stream, 0, None)), _BLOCK)
     for line in buffered:
-        text = line.removeprefix(_BYTE_ORDER_MARK) if position == 0 else line
+        text = line.removeprefix(BYTE_ORDER_MARK) if position == 0 else line
         if text.strip() and not text.lstrip().startswith(b"#"):
             break
         position += len(line)

@@ -12,7 +12,7 @@ from sortilin.sequences.fasta import fasta_entries
 from sortilin.sequences.source import Source, fault_types, file_fault, opened, rejoined, source_name
 from sortilin.sequences.table import table_entries, table_layout
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MAX_LINE_BYTES = 1 << 20
 _MAX_SHOWN = 40
 
@@ -81,7 +81,7 @@ def first_line(stream: io.BufferedReader, name: str) -> tuple[bytes, int]:
     number = 0
     while line := stream.readline(_MAX_LINE_BYTES):
         number += 1
-        line = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
+        line = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
         if line.strip() and not line.lstrip().startswith(b"#"):
             return line, number
     raise NoRecordsError(f"{name} holds no records" if number else f"{name} is empty")
