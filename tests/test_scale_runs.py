@@ -573,3 +573,19 @@ def test_vectors_by_address(run: Terminal, tmp_path: Path) -> None:
     done(run("embed", fasta, "-o", tmp_path / "plain.h5", *EMBED))
     letters = [sequence for _, sequence in RECORDS[:20]]
     check_same_vectors(tmp_path / "plain.h5", tmp_path / "merged.h5", letters)
+
+
+@pytest.mark.usefixtures("backbone")
+@pytest.mark.parametrize(("on_error", "code"), [("fail", 1), ("skip", 0)])
+def test_list_is_merged_where_no_sequence_has_a_vector(
+    run: Terminal, tmp_path: Path, on_error: str, code: int
+) -> None:
+    fasta, folder, out = tmp_path / "in.fasta", tmp_path / "run", tmp_path / "out.h5"
+    fasta.write_text(f">a\n{'MKV' * 100}\n")
+    options = ("--backbone", "protbert", "--on-error", on_error, "--shard", "1/1", "-o", folder)
+    assert run("embed", fasta, *options, *EMBED).code == code
+    made = run("merge", folder, "-o", out)
+    assert made.code == code
+    assert f"no vector: 1 of 1 sequences, listed in {out}.skipped.tsv; {out} is not written" in made.err
+    assert "has 300 residues, and protbert takes at most 198" in (skipped_of(out) or "")
+    assert not out.exists()

@@ -104,11 +104,11 @@ def _merge_vectors(run: FinishedRun, path: Path, on_progress: OnProgress, *, qui
 
     check_ending(path)
     n_rows = merging.merge_vectors(run, path, on_progress=on_progress)
-    if not quiet:
+    if n_rows and not quiet:
         _console.note(f"{path}: {n_rows:,} vectors")
     if run.n_failed:
-        n_all = n_rows + run.n_failed
-        text = f"no vector: {run.n_failed:,} of {n_all:,} sequences, listed in {path}.skipped.tsv"
+        n_all, is_none = n_rows + run.n_failed, "" if n_rows else f"; {path} is not written"
+        text = f"no vector: {run.n_failed:,} of {n_all:,} sequences, listed in {path}.skipped.tsv{is_none}"
         if run.on_error == "fail":
             raise InputError(text)
         _console.warn(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -147,6 +147,8 @@ def _check_any(report: ReadReport, source: str, what: str) -> None:
 def merge_vectors(run: FinishedRun, path: Path, *, on_progress: OnProgress) -> int:
     """Write the vectors of a run to one file, and say how many; the lists of a run stand beside it.
 
+    Where the model could read no sequence, there are the lists and no file.
+
     Args:
         run: All its parts are done.
         path: The file; its ending chooses the format.
@@ -154,15 +156,18 @@ def merge_vectors(run: FinishedRun, path: Path, *, on_progress: OnProgress) -> i
 
     Raises:
         DuplicateIdError: Two records share an id, and the run is to fail at faulty records.
-        InputError: No record has a vector, or a part is not as it was written.
+        InputError: There is no record that could have one, or a part is not as it was written.
         OutputError: The file cannot be written; an older one is untouched.
     """
     policy = policies.parse(run.description.about["length_policy"])
     with SkippedLog(path) as log, FlagLog(path) as flags, SeenIds() as seen:
         numbering = Numbering(run, log, seen)
-        if not any(done.n_rows for done, _ in run.parts):
-            numbering.report.n_records = sum(done.n_records for done, _ in run.parts)
-            _check_any(numbering.report, run.description.source, "embedded")
+        if not any(done.n_rows for done, _ in run.parts):  # the list is all there is to write
+            for done, _ in run.parts:
+                deque(numbering.rows(done, iter(())), maxlen=0)
+            if not run.n_failed:
+                _check_any(numbering.report, run.description.source, "embedded")
+            return 0
 
         def rows() -> Iterator[VectorRow]:
             for row in _vectors(run, numbering, on_progress):
